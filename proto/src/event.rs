@@ -1,0 +1,312 @@
+//! The events of a session, as stored, streamed and printed with `--json`.
+//!
+//! One event is one line of JSON: [`EventLine`]. Durable events have a `seq` (1, 2, 3 … per session, in commit order) and are
+//! the same for every reader for ever. [`Event::Heartbeat`] and [`Event::Text`] are live only: their `seq` is null and they are never
+//! replayed. A new field or type may be added at any time; changing one makes a new [`SCHEMA`].
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::diagnostic::Diagnostic;
+use crate::id::SessionId;
+use crate::report::{CheckSource, CheckStatus, RoundReport};
+
+/// Name and version of the format.
+pub const SCHEMA: &str = "et.event/1";
+
+/// One line.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct EventLine {
+    /// [`SCHEMA`].
+    pub schema: String,
+    /// The session.
+    pub session: SessionId,
+    /// The round within the session, from 1.
+    pub round: u32,
+    /// Position in the session's log, from 1; null for live lines.
+    pub seq: Option<u64>,
+    /// When, RFC 3339 in UTC with milliseconds.
+    pub at: String,
+    /// What.
+    #[serde(flatten)]
+    pub event: Event,
+}
+
+/// Weight of a note.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum NoteLevel {
+    /// Worth knowing.
+    Info,
+    /// Worth acting on.
+    Warning,
+}
+
+/// What way of fixing is being tried, mildest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum FixStep {
+    /// The owner of the file that the diagnostic points to.
+    Owner,
+    /// The other side of the interface.
+    OtherSide,
+    /// The owner again, with a stronger model.
+    StrongerModel,
+    /// The integrator, with all files involved.
+    Integrator,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "type")]
+pub enum Event {
+    /// A round was accepted.
+    #[serde(rename = "round.queued")]
+    RoundQueued {
+        /// The task or message.
+        task: String,
+        /// Where files go.
+        work_dir: Option<String>,
+        /// Why it waits: the session that holds the work dir.
+        waits_for: Option<SessionId>,
+    },
+    /// A round began.
+    #[serde(rename = "round.started")]
+    RoundStarted {
+        /// Where the logs are.
+        log_dir: Option<String>,
+        /// Models that plan, as `provider/model`.
+        planner: Vec<String>,
+        /// Models that work.
+        workers: Vec<String>,
+        /// Workers at once.
+        parallel: u32,
+        /// Whether the answers are recordings (`et demo`).
+        recorded: bool,
+    },
+    /// A subtask was read off the plan and recorded.
+    #[serde(rename = "plan.subtask")]
+    PlanSubtask {
+        /// Its id.
+        id: String,
+        /// Its title.
+        title: String,
+        /// Files that it owns.
+        owns: Vec<String>,
+        /// Files that it reads.
+        reads: Vec<String>,
+        /// Subtasks that it waits for.
+        after: Vec<String>,
+        /// Who does it, if not a plain worker.
+        specialist: Option<String>,
+    },
+    /// The plan is complete.
+    #[serde(rename = "plan.ready")]
+    PlanReady {
+        /// Number of subtasks.
+        subtasks: u32,
+        /// How it came: `json`, `prose` or `single` (no plan could be read: one subtask does it all).
+        form: String,
+        /// What was repaired or dropped.
+        notes: Vec<String>,
+    },
+    /// A worker was asked.
+    #[serde(rename = "worker.started")]
+    WorkerStarted {
+        /// Subtask id, `tester` or `integrator`.
+        worker: String,
+        /// What it does.
+        title: String,
+        /// From 1.
+        attempt: u32,
+    },
+    /// A worker's answer is complete and recorded.
+    #[serde(rename = "worker.finished")]
+    WorkerFinished {
+        /// Subtask id, `tester` or `integrator`.
+        worker: String,
+        /// From 1.
+        attempt: u32,
+        /// `provider/model` that answered.
+        model: String,
+        /// Prompt tokens.
+        tokens_in: u64,
+        /// Answer tokens.
+        tokens_out: u64,
+        /// From request to last token.
+        duration_ms: u64,
+        /// Files in the answer.
+        files: Vec<String>,
+    },
+    /// A worker gave no usable answer.
+    #[serde(rename = "worker.failed")]
+    WorkerFailed {
+        /// Subtask id, `tester` or `integrator`.
+        worker: String,
+        /// From 1.
+        attempt: u32,
+        /// Why.
+        reason: String,
+        /// Whether it is asked again.
+        again: bool,
+    },
+    /// The reviewer scored an answer.
+    #[serde(rename = "review.scored")]
+    ReviewScored {
+        /// Subtask id.
+        worker: String,
+        /// The attempt that was scored, from 1.
+        attempt: u32,
+        /// 1 to 10.
+        score: u32,
+        /// In the reviewer's words.
+        reason: String,
+        /// Whether it reached the threshold.
+        accepted: bool,
+    },
+    /// A file was written.
+    #[serde(rename = "file.written")]
+    FileWritten {
+        /// Relative to the work dir.
+        path: String,
+        /// Subtask id, `tester` or `integrator`.
+        worker: String,
+        /// SHA-256 in hexadecimal.
+        sha256: String,
+        /// Size in bytes.
+        bytes: u64,
+        /// Whether it is new.
+        created: bool,
+        /// Why a person should look at it (`.github/`, `AGENTS.md`, `CLAUDE.md`).
+        attention: Option<String>,
+    },
+    /// A file was deleted.
+    #[serde(rename = "file.deleted")]
+    FileDeleted {
+        /// Relative to the work dir.
+        path: String,
+        /// Subtask id, `tester` or `integrator`.
+        worker: String,
+    },
+    /// A path was refused.
+    #[serde(rename = "file.refused")]
+    FileRefused {
+        /// As the model wrote it.
+        path: String,
+        /// Subtask id, `tester` or `integrator`.
+        worker: String,
+        /// Why.
+        reason: String,
+    },
+    /// A build began.
+    #[serde(rename = "check.started")]
+    CheckStarted {
+        /// From 1.
+        iteration: u32,
+        /// The command.
+        command: String,
+        /// Where it came from.
+        source: CheckSource,
+    },
+    /// A build ended.
+    #[serde(rename = "check.finished")]
+    CheckFinished {
+        /// From 1.
+        iteration: u32,
+        /// Its colour.
+        status: CheckStatus,
+        /// Exit code of the command that failed, or 0.
+        exit_code: Option<i32>,
+        /// How long it took.
+        duration_ms: u64,
+        /// Errors.
+        errors: u32,
+        /// Warnings.
+        warnings: u32,
+        /// Tests that passed, if known.
+        tests_passed: Option<u32>,
+        /// Tests that failed, if known.
+        tests_failed: Option<u32>,
+        /// What it found, worst first.
+        diagnostics: Vec<Diagnostic>,
+    },
+    /// Diagnostics went to a worker.
+    #[serde(rename = "fix.assigned")]
+    FixAssigned {
+        /// The build that found them, from 1.
+        iteration: u32,
+        /// Subtask id or `integrator`.
+        owner: String,
+        /// Files that it is shown and may write.
+        files: Vec<String>,
+        /// How many diagnostics.
+        diagnostics: u32,
+        /// The first of them, as `file:line: message`.
+        first: String,
+        /// Which way of fixing.
+        step: FixStep,
+        /// Why this owner.
+        why: String,
+    },
+    /// A fix was answered and written.
+    #[serde(rename = "fix.finished")]
+    FixFinished {
+        /// The build that it answers, from 1.
+        iteration: u32,
+        /// Subtask id or `integrator`.
+        owner: String,
+        /// `provider/model` that answered.
+        model: Option<String>,
+        /// Files that changed.
+        files: Vec<String>,
+        /// Why nothing changed, if so.
+        failed: Option<String>,
+    },
+    /// The best tree was put back.
+    #[serde(rename = "tree.restored")]
+    TreeRestored {
+        /// The build whose tree it is, from 1.
+        iteration: u32,
+        /// Files that changed back.
+        files: Vec<String>,
+    },
+    /// The mayor's words.
+    #[serde(rename = "synthesis")]
+    Synthesis {
+        /// Markdown.
+        text: String,
+    },
+    /// A limit was met.
+    #[serde(rename = "budget")]
+    Budget {
+        /// Which: `tokens` or `cost`.
+        limit: String,
+        /// What was spent, in words.
+        spent: String,
+    },
+    /// Something worth saying.
+    #[serde(rename = "note")]
+    Note {
+        /// Weight.
+        level: NoteLevel,
+        /// One sentence.
+        text: String,
+    },
+    /// The round ended.
+    #[serde(rename = "result")]
+    Result(Box<RoundReport>),
+    /// Live only: nothing else happened for a while.
+    #[serde(rename = "heartbeat")]
+    Heartbeat {
+        /// State of the session.
+        state: String,
+    },
+    /// Live only, with `--stream`: a piece of model text.
+    #[serde(rename = "text")]
+    Text {
+        /// Subtask id, `tester`, `integrator`, `planner`, `reviewer`.
+        worker: String,
+        /// The piece.
+        text: String,
+    },
+}
