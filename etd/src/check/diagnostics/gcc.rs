@@ -1,0 +1,118 @@
+//! gcc, clang and the linker.
+
+use proto::diagnostic::{Related, Severity};
+
+use super::IS_THERE;
+use super::log::{Log, Out, error, place};
+use super::pattern::{Pattern, group, number};
+
+static PLACED: Pattern =
+    Pattern::new(r"^(\S[^:]*):(\d+)(?::(\d+))?: (fatal error|error|warning|note): (.+?)(?: \[(-W[^\]]+)\])?$");
+static INCLUDED: Pattern = Pattern::new(r"^(?:In file included|\s+) from (\S[^:]*):(\d+)(?::\d+)?[:,]$");
+static CONTEXT: Pattern = Pattern::new(r"^(\S[^:]*): (?:In |At )[^:]*.*:$");
+static REQUIRED: Pattern =
+    Pattern::new(r"^(\S[^:]*):(\d+):(?:\d+:)?\s+(required from .*|required by .*|in .*constexpr.*)$");
+static EXCERPT: Pattern = Pattern::new(r"^\s*(?:\d+ |\+\+\+ )?\|(?:$|[ +])|^\s*[~^][~^ |]*$");
+static NOISE: Pattern = Pattern::new(
+    r"^(?:compilation terminated\.|collect2: error: .*|\d+ (?:errors?|warnings?)(?: and \d+ errors?)? generated\.|clang: error: linker command failed.*|cc1\w*: all warnings being treated as errors)$",
+);
+static IN_FUNCTION: Pattern = Pattern::new(r"^(?:/?\S*\bld(?:\.\w+)?: )?(\S+): in function [`'‘](.+?)['’]:$");
+static LINKED: Pattern = Pattern::new(
+    r"^(?:/?\S*\bld(?:\.\w+)?: )?(\S[^:]*):(?:\([^)]*\)|(\d+)): (undefined reference to .+|multiple definition of .+)$",
+);
+static FIRST_DEFINED: Pattern = Pattern::new(r"^(.*?); (?:\S+?\.o:)?(\S+?):(?:(\d+)|\([^)]*\)): first defined here$");
+static LINKER: Pattern =
+    Pattern::new(r"^(?:/?\S*\bld(?:\.\w+)?): (cannot find .+|.*undefined reference.+|.*multiple definition.+)$");
+
+pub(super) fn take(log: &Log<'_>, at: usize, out: &mut Out) -> Option<usize> {
+    let text = log.text(at);
+    if NOISE.matches(text) {
+        return Some(at + 1);
+    }
+    if let Some(next) = linked(log, at, out) {
+        return Some(next);
+    }
+    // What stands above a message: the include chain, the function, the instantiation.
+    let mut chain = Vec::new();
+    let mut index = at;
+    loop {
+        let text = log.text(index);
+        if let Some(found) = INCLUDED.captures(text) {
+            chain.extend(log.related(group(&found, 1), index, number(&found, 2), "included from here"));
+        } else if let Some(found) = REQUIRED.captures(text) {
+            chain.extend(log.related(group(&found, 1), index, number(&found, 2), group(&found, 3)));
+        } else if !(CONTEXT.matches(text) || index > at && EXCERPT.matches(text)) {
+            break;
+        }
+        index += 1;
+        if index > at + 200 {
+            break;
+        }
+    }
+    let Some(found) = PLACED.captures(log.text(index)) else { return (index > at).then_some(index) };
+    let file = log.find(group(&found, 1), index);
+    let (level, message) = (group(&found, 4), group(&found, 5));
+    let end = log.until(index + 1, 60, |text| !EXCERPT.matches(text));
+    let line = number(&found, 2);
+    if level == "note" {
+        if let (Some(file), Some(last)) = (file, out.found.last_mut())
+            && message != "each undeclared identifier is reported only once for each function it appears in"
+        {
+            place(last, vec![Related { file, line, message: message.to_owned() }]);
+        }
+        return Some(end);
+    }
+    let go = group(&found, 1).ends_with(".go");
+    let mut diagnostic = error(if go { "go" } else { "gcc" }, message);
+    if !matches!(log.tool, "" | "sh" | "make" | "cmake") && !go {
+        diagnostic.tool = log.tool.to_owned();
+    }
+    diagnostic.severity = if level == "warning" { Severity::Warning } else { Severity::Error };
+    diagnostic.code = found.get(6).map(|code| code.as_str().to_owned());
+    if let Some(file) = file {
+        (diagnostic.file, diagnostic.line, diagnostic.column) = (Some(file), line, number(&found, 3));
+    }
+    if let Some(header) = message.strip_suffix(": No such file or directory") {
+        chain.extend(log.related(header, index, None, IS_THERE));
+    }
+    place(&mut diagnostic, chain);
+    if diagnostic.file.is_none() {
+        diagnostic.message = format!("{}:{}: {message}", group(&found, 1), group(&found, 2));
+    }
+    out.push(diagnostic);
+    Some(end)
+}
+
+fn linked(log: &Log<'_>, at: usize, out: &mut Out) -> Option<usize> {
+    let text = log.text(at);
+    if IN_FUNCTION.matches(text) {
+        return Some(at + 1);
+    }
+    if let Some(found) = LINKED.captures(text) {
+        let mut message = group(&found, 3).to_owned();
+        let mut related = Vec::new();
+        if let Some(first) = FIRST_DEFINED.captures(group(&found, 3)) {
+            if let Some(file) = source(log, at, group(&first, 2)) {
+                related.push(Related { file, line: number(&first, 3), message: "first defined here".to_owned() });
+            }
+            message = group(&first, 1).to_owned();
+        }
+        let mut diagnostic = error("ld", message);
+        diagnostic.file = source(log, at, group(&found, 1));
+        diagnostic.line = number(&found, 2).filter(|_| diagnostic.file.is_some());
+        place(&mut diagnostic, related);
+        out.push(diagnostic);
+        return Some(at + 1);
+    }
+    let found = LINKER.captures(text)?;
+    out.push(error("ld", group(&found, 1)));
+    Some(at + 1)
+}
+
+/// The file that a linker means; of an object file, its source.
+fn source(log: &Log<'_>, at: usize, printed: &str) -> Option<String> {
+    let Some(stem) = printed.strip_suffix(".o") else { return log.find(printed, at) };
+    ["", ".c", ".cc", ".cpp", ".cxx"]
+        .iter()
+        .find_map(|ending| log.find(&format!("{stem}{ending}"), at).filter(|file| !file.ends_with(".o")))
+}

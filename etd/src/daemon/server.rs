@@ -1,0 +1,149 @@
+//! The accept loop: lets in who may come in, keeps the socket published, and drains.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::net::UnixListener;
+use tokio::task::JoinSet;
+use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
+
+use super::connection;
+use super::endpoint::Published;
+use super::service::Service;
+use super::stop::Stop;
+
+/// Bounds of the server.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Connections at once; more are told that it is overloaded.
+    pub connections: usize,
+    /// Requests at once on one connection.
+    pub requests: usize,
+    /// Bytes that wait for one client.
+    pub buffered: usize,
+    /// Time for the preamble.
+    pub preamble: Duration,
+    /// Time between the preamble and the first message.
+    pub hello: Duration,
+    /// A client that takes nothing for this long is closed.
+    pub write_stall: Duration,
+    /// How often the socket is looked at.
+    pub watch: Duration,
+    /// Time for steps to reach their boundary when the daemon stops.
+    pub drain: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 512,
+            requests: 64,
+            buffered: 256 * 1024,
+            preamble: Duration::from_secs(2),
+            hello: Duration::from_secs(5),
+            write_stall: Duration::from_secs(30),
+            watch: Duration::from_secs(5),
+            drain: Duration::from_secs(5),
+        }
+    }
+}
+
+/// What every connection knows.
+#[derive(Debug)]
+pub(crate) struct Shared<S> {
+    pub(crate) service: Arc<S>,
+    pub(crate) limits: Limits,
+    pub(crate) stop: Stop,
+    pub(crate) socket: PathBuf,
+    pub(crate) state_dir: PathBuf,
+    pub(crate) began: Instant,
+}
+
+impl<S: Service> Shared<S> {
+    /// What `status` answers: `key=value` lines.
+    pub(crate) fn status_text(&self) -> String {
+        let counts = self.service.counts();
+        let state = if self.stop.is_draining() { "draining" } else { "ready" };
+        format!(
+            "pid={}\nbuild={}\nversion={}\nstate={state}\nsessions={}\nrunning={}\nuptime_s={}\nsocket={}\nstate_dir={}\n",
+            std::process::id(),
+            proto::BUILD,
+            proto::PROTOCOL_VERSION,
+            counts.sessions,
+            counts.running,
+            self.began.elapsed().as_secs(),
+            self.socket.display(),
+            self.state_dir.display(),
+        )
+    }
+}
+
+/// Serves until told to stop, drains, and gives the socket's name back. `draining` is called once, when it is told.
+pub(crate) async fn serve<S: Service>(
+    mut listener: UnixListener,
+    mut published: Published,
+    shared: Arc<Shared<S>>,
+    draining: impl FnOnce(),
+) {
+    let uid = nix::unistd::geteuid().as_raw();
+    let limits = shared.limits;
+    let mut connections = JoinSet::new();
+    let mut watch = interval(limits.watch);
+    watch.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut draining = Some(draining);
+    let mut drained = JoinSet::new();
+    let in_order = loop {
+        tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => {
+                    while connections.try_join_next().is_some() {}
+                    // Not a byte is read from, nor written to, anybody else.
+                    let ours = stream.peer_cred().is_ok_and(|peer| peer.uid() == uid);
+                    // Those above the limit are told so; of these, too, there is a limit.
+                    if ours && connections.len() < limits.connections + 64 {
+                        let overloaded = connections.len() >= limits.connections;
+                        connections.spawn(connection::serve(stream, Arc::clone(&shared), overloaded));
+                    }
+                }
+                Err(error) => {
+                    tracing::warn!("accept: {error}");
+                    sleep(Duration::from_millis(50)).await;
+                }
+            },
+            _ = connections.join_next(), if !connections.is_empty() => {}
+            _ = watch.tick() => {
+                if !published.intact() {
+                    tracing::warn!("the socket is gone or replaced; publishing it again");
+                    match Published::publish(&shared.socket).await {
+                        Ok(fresh) => (listener, published) = fresh,
+                        Err(error) => tracing::error!("{error}"),
+                    }
+                }
+            }
+            () = shared.stop.draining(), if draining.is_some() => {
+                if let Some(draining) = draining.take() {
+                    draining();
+                }
+                let drain = shared.service.drain();
+                drained.spawn(async move {
+                    if timeout(limits.drain, drain).await.is_err() {
+                        tracing::warn!("steps didn't reach their boundary in time");
+                    }
+                });
+            }
+            // One that panics counts as drained.
+            _ = drained.join_next(), if !drained.is_empty() => break true,
+            () = shared.stop.forced() => break false,
+        }
+    };
+    if in_order {
+        // What was answered still goes out, to those who take it.
+        let flush = async { while connections.join_next().await.is_some() {} };
+        let _ = timeout(Duration::from_secs(1).min(limits.drain), flush).await;
+    }
+    published.remove();
+    tracing::info!("{}", if in_order { "stopped" } else { "stopped at once" });
+    drained.shutdown().await;
+    connections.shutdown().await;
+}

@@ -1,0 +1,138 @@
+//! `et run` and `et session attach`: the log of a session from a position on, and live text beside it.
+//!
+//! One loop for replay, catch-up and live: it reads what is missing from the database, and waits for the head to move. Model text is
+//! pulled from the buffers of running answers, at most every [`COALESCE`]; a reader with no room skips it and gets it later.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use proto::id::SessionId;
+use proto::message::{Attach, AttachEnd, EndReason, Events, From, Heartbeat, Needs, Reply};
+use tokio::time::Instant;
+
+use crate::daemon::Responder;
+use crate::live::Cursor;
+use crate::session::{Engine, SessionError};
+
+/// Bytes of events in one item.
+const BATCH: usize = 256 * 1024;
+/// Bytes of text per answer in one item; more of it makes a piece go out at once.
+const PIECE: usize = 64 * 1024;
+/// Time in which pieces of text are gathered.
+const COALESCE: Duration = Duration::from_millis(50);
+/// Silence that a client may take for life.
+const HEARTBEAT: Duration = Duration::from_secs(10);
+
+pub(super) async fn handle(
+    engine: &Arc<Engine>,
+    request: Attach,
+    responder: &Responder,
+) -> Result<Reply, SessionError> {
+    let session = engine.resolve(&request.session).await?.id;
+    let mut seq = start(engine, session, request.from).await?;
+    let mut head = engine.store.head(session).await?;
+    let mut changes = engine.changes();
+    let live = engine.live.of(session);
+    let mut texts = live.changes();
+    let mut cursor = Cursor::default();
+    let mut next_text = Instant::now();
+    let mut beat = Instant::now() + HEARTBEAT;
+    let mut told = Vec::new();
+    let mut text_waits = request.text;
+    loop {
+        // What is looked at after this mark wakes the loop again.
+        let known = *head.borrow_and_update();
+        changes.borrow_and_update();
+        let over = over(engine, session, &request).await?;
+        let stopping = engine.stopping().is_cancelled();
+        while seq < known {
+            let lines = engine.store.events_after(session, seq, BATCH).await?;
+            let Some(last) = lines.last() else { break };
+            seq = last.seq;
+            if responder.item(Reply::Events(Events { session, lines })).await.is_err() {
+                return end(engine, session, EndReason::Slow, seq).await;
+            }
+            beat = Instant::now() + HEARTBEAT;
+        }
+        if over && seq >= *head.borrow() {
+            return end(engine, session, EndReason::Idle, seq).await;
+        }
+        if over {
+            continue;
+        }
+        if stopping {
+            return end(engine, session, EndReason::Draining, seq).await;
+        }
+        let needs = engine.vault.needs_of(session);
+        if needs != told {
+            told.clone_from(&needs);
+            if !needs.is_empty() && responder.item(Reply::Needs(Needs { names: needs })).await.is_err() {
+                return end(engine, session, EndReason::Slow, seq).await;
+            }
+        }
+        if text_waits && Instant::now() >= next_text {
+            text_waits = false;
+            next_text = Instant::now() + COALESCE;
+            for piece in live.read(&mut cursor, PIECE) {
+                if !responder.try_item(Reply::LiveText(piece)) {
+                    // No room: the whole answer so far comes when there is.
+                    cursor = Cursor::default();
+                    text_waits = true;
+                    break;
+                }
+                beat = Instant::now() + HEARTBEAT;
+            }
+        }
+        tokio::select! {
+            changed = head.changed() => if changed.is_err() { return end(engine, session, EndReason::Draining, seq).await },
+            changed = changes.changed() => if changed.is_err() { return end(engine, session, EndReason::Draining, seq).await },
+            changed = texts.changed(), if request.text && !text_waits => text_waits = changed.is_ok(),
+            () = tokio::time::sleep_until(next_text), if text_waits => {}
+            () = tokio::time::sleep_until(beat) => {
+                beat = Instant::now() + HEARTBEAT;
+                let round = engine.store.read(move |reader| Ok(reader.rounds(session)?.len())).await?;
+                let state = engine.state(session);
+                let round = u32::try_from(round).unwrap_or(u32::MAX);
+                if responder.item(Reply::Heartbeat(Heartbeat { state, round })).await.is_err() {
+                    return end(engine, session, EndReason::Slow, seq).await;
+                }
+            }
+        }
+    }
+}
+
+/// The position before the first event to send.
+async fn start(engine: &Engine, session: SessionId, from: From) -> Result<u64, SessionError> {
+    let position = engine
+        .store
+        .read(move |reader| match from {
+            From::Start => Ok(0),
+            From::Seq(seq) => Ok(seq.saturating_sub(1)),
+            From::Now => reader.head(session),
+            From::NewestRound => {
+                let newest = reader.rounds(session)?.last().map_or(1, |round| round.round);
+                Ok(reader.first_event(session, newest)?.map_or(0, |seq| seq - 1))
+            }
+        })
+        .await?;
+    Ok(position)
+}
+
+/// Whether nothing will come any more.
+async fn over(engine: &Engine, session: SessionId, request: &Attach) -> Result<bool, SessionError> {
+    if engine.is_idle(session) {
+        return Ok(!request.follow);
+    }
+    let Some(awaited) = request.until_round else { return Ok(false) };
+    let rounds = engine.store.read(move |reader| reader.rounds(session)).await?;
+    Ok(rounds.iter().any(|round| round.round == awaited && round.state == "ended"))
+}
+
+async fn end(engine: &Engine, session: SessionId, reason: EndReason, seq: u64) -> Result<Reply, SessionError> {
+    let rounds = engine.store.read(move |reader| reader.rounds(session)).await?;
+    let report = rounds.into_iter().rev().find_map(|round| round.report);
+    let exit_code = report
+        .and_then(|report| serde_json::from_str::<proto::report::RoundReport>(&report).ok())
+        .map(|report| report.exit_code);
+    Ok(Reply::AttachEnd(AttachEnd { reason, exit_code, seq }))
+}

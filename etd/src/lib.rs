@@ -1,0 +1,20 @@
+//! The daemon of electrictown, as a library: `main` only reads its arguments.
+
+pub mod answer;
+pub mod blame;
+pub mod calls;
+pub mod check;
+pub mod daemon;
+pub mod handlers;
+pub mod hooks;
+pub mod live;
+pub mod plan;
+pub mod prompt;
+pub mod provider;
+pub mod relpath;
+pub mod round;
+pub mod sandbox;
+pub mod session;
+pub mod store;
+pub mod vault;
+pub mod workspace;

@@ -1,0 +1,101 @@
+//! `etd`: reads its arguments and runs the daemon in the foreground.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Parser;
+use etd::daemon::{self, Options, Readiness, RunError, StartContext, StartError, Stop};
+use etd::handlers::Handlers;
+use etd::sandbox::Children;
+use etd::session::{self, Engine};
+use etd::store::{Store, StoreError};
+use proto::outcome::exit;
+
+/// The daemon of electrictown. `et` starts it by itself.
+#[derive(Debug, Parser)]
+#[command(name = "etd", version = proto::BUILD)]
+struct Args {
+    /// Where it keeps its state [default: ET_STATE_DIR, $XDG_STATE_HOME/et or ~/.local/state/et]
+    #[arg(long, value_name = "DIR")]
+    state_dir: Option<PathBuf>,
+    /// Leave the caller's session and descriptors; the first line on stdout says how the start went
+    #[arg(long, hide = true)]
+    background: bool,
+}
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    if args.background {
+        daemon::process::leave_caller();
+    }
+    daemon::process::keep_memory_private();
+    match run(args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err((code, message)) => {
+            // Nobody may be listening.
+            let _ = std::io::Write::write_all(&mut std::io::stderr(), format!("etd: {message}\n").as_bytes());
+            ExitCode::from(code)
+        }
+    }
+}
+
+fn run(args: Args) -> Result<(), (u8, String)> {
+    let var = |name: &str| std::env::var(name).ok();
+    let no_home = || (exit::STATE, "no state dir: neither HOME nor ET_STATE_DIR is set".to_owned());
+    let state_dir = args.state_dir.or_else(|| proto::endpoint::state_dir(&var)).ok_or_else(no_home)?;
+    let failed = |error: std::io::Error| (exit::UNAVAILABLE, error.to_string());
+    let state_dir = std::path::absolute(&state_dir).map_err(failed)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(failed)?;
+    let ended = runtime.block_on(async {
+        let stop = Stop::new();
+        let signals = tokio::spawn(stop.on_signals().map_err(failed)?);
+        let options = Options {
+            state_dir,
+            var: Box::new(var),
+            ready: Box::new(report),
+            limits: daemon::Limits::default(),
+            patience: daemon::lock::Patience::default(),
+            stop,
+        };
+        let ended = daemon::run(options, start).await;
+        signals.abort();
+        ended.map_err(|error| {
+            let code = match &error {
+                RunError::Lock(daemon::lock::LockError::StateDir { .. }) => exit::STATE,
+                _ => exit::UNAVAILABLE,
+            };
+            (code, error.to_string())
+        })
+    });
+    // The lock is given back only when no task can write any more.
+    runtime.shutdown_timeout(Duration::from_millis(500));
+    ended.map(drop)
+}
+
+/// Says how the start went, to whoever reads our standard output, and lets go of it.
+fn report(readiness: &Readiness) {
+    let _ = std::io::Write::write_all(&mut std::io::stdout(), format!("{readiness}\n").as_bytes());
+    let _ = std::io::Write::flush(&mut std::io::stdout());
+    daemon::process::drop_stdout();
+}
+
+async fn start(context: StartContext) -> Result<Arc<impl daemon::Service>, StartError> {
+    let level = std::env::var("ET_LOG").ok();
+    daemon::log::open(&context.state_dir, level.as_deref()).map_err(|error| StartError {
+        stage: "state-dir",
+        cause: format!("{}: {error}", context.state_dir.display()),
+    })?;
+    let failed = |stage: &'static str| move |cause: String| StartError { stage, cause };
+    let opening = tokio::task::spawn_blocking(move || Store::open(&context.state_dir)).await;
+    let store = opening.map_err(|error| failed("database")(error.to_string()))?.map_err(|error| match error {
+        StoreError::Unwritable(_) => failed("state-dir")(error.to_string()),
+        other => failed("database")(other.to_string()),
+    })?;
+    let ledger = Arc::new(session::ChildLedger::new(store.clone()));
+    let children = Children::start(ledger).map_err(|error| failed("children")(error.to_string()))?;
+    let engine =
+        Engine::start(store, Arc::new(children)).await.map_err(|error| failed("recovery")(error.to_string()))?;
+    Ok(Arc::new(Handlers::new(engine)))
+}

@@ -1,0 +1,174 @@
+//! What is known of a round while it runs: subtasks, owners, files, calls. In memory; all of it follows from recorded steps.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use proto::report::{CheckReport, Refusal};
+
+use crate::blame::Owners;
+use crate::calls::CallResult;
+use crate::plan::{CheckHint, Contract, Subtask};
+use crate::relpath::RelPath;
+use crate::workspace::Hash;
+
+/// State of one subtask.
+#[derive(Clone, Debug)]
+pub(super) struct Piece {
+    /// What it is.
+    pub subtask: Subtask,
+    /// Files that the repair of the plan added: they don't count for its delivery.
+    pub added: BTreeSet<RelPath>,
+    /// How far it is.
+    pub progress: Progress,
+}
+
+/// How far a subtask is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Progress {
+    /// Not begun.
+    Waiting,
+    /// At work.
+    Running,
+    /// Its answer was usable.
+    Usable,
+    /// It gave no usable answer.
+    Unusable,
+    /// No model would serve it.
+    Unserved,
+}
+
+impl Progress {
+    /// Whether it has ended.
+    pub(super) fn is_over(self) -> bool {
+        !matches!(self, Self::Waiting | Self::Running)
+    }
+}
+
+/// A file that the round touched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Touched {
+    /// Content before the round; none: it wasn't there.
+    pub original: Option<Hash>,
+    /// Content now; none: it isn't there.
+    pub current: Option<Hash>,
+    /// Who wrote last.
+    pub worker: String,
+}
+
+/// A build as far as later decisions need it.
+#[derive(Clone, Debug)]
+pub(super) struct Built {
+    /// From 1.
+    pub iteration: u32,
+    /// How good its tree is.
+    pub rank: crate::blame::rank::Rank,
+    /// The tree that it saw: path → content.
+    pub tree: BTreeMap<RelPath, Option<Hash>>,
+    /// What it found.
+    pub check: CheckReport,
+}
+
+/// The board. Every lock is held for a moment only, never across an await.
+#[derive(Default)]
+pub(super) struct Board {
+    inner: Mutex<Known>,
+}
+
+/// What is on it.
+#[derive(Default)]
+pub(super) struct Known {
+    /// Shared by all workers.
+    pub contract: Contract,
+    /// The planner's idea of a check.
+    pub hint: CheckHint,
+    /// In the planner's order.
+    pub pieces: Vec<Piece>,
+    /// Whether the plan is complete.
+    pub planned: bool,
+    /// How the plan came.
+    pub form: String,
+    /// What the coordination call said.
+    pub brief: Option<String>,
+    /// Who may write which file.
+    pub owners: Owners,
+    /// Files that the round touched.
+    pub files: BTreeMap<RelPath, Touched>,
+    /// What was refused.
+    pub refused: Vec<Refusal>,
+    /// Every model call: accounting role, result.
+    pub calls: Vec<(String, CallResult)>,
+    /// Closing notes of the workers.
+    pub notes: Vec<(String, String)>,
+    /// Files that nobody owns and that a worker offered: worker, path, content.
+    pub offers: Vec<(String, RelPath, String)>,
+    /// Whether a check was asked for.
+    pub check_asked: bool,
+    /// Builds, oldest first.
+    pub builds: Vec<Built>,
+    /// Whether every way of fixing was tried.
+    pub exhausted: bool,
+    /// The mayor's words.
+    pub synthesis: Option<String>,
+}
+
+impl Board {
+    /// Looks at it or changes it.
+    pub(super) fn lock(&self) -> MutexGuard<'_, Known> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Known {
+    /// Number of a subtask, from 1.
+    pub(super) fn number(&self, id: &str) -> Option<usize> {
+        self.pieces.iter().position(|piece| piece.subtask.id == id).map(|index| index + 1)
+    }
+
+    /// The subtask with an id.
+    pub(super) fn piece(&self, id: &str) -> Option<&Piece> {
+        self.pieces.iter().find(|piece| piece.subtask.id == id)
+    }
+
+    /// Notes how far a subtask is.
+    pub(super) fn progress(&mut self, id: &str, progress: Progress) {
+        if let Some(piece) = self.pieces.iter_mut().find(|piece| piece.subtask.id == id) {
+            piece.progress = progress;
+        }
+    }
+
+    /// Takes a subtask into the plan.
+    pub(super) fn add(&mut self, subtask: Subtask) {
+        for path in &subtask.owns {
+            self.owners.claim(path.clone(), &subtask.id);
+        }
+        self.pieces.push(Piece { subtask, added: BTreeSet::new(), progress: Progress::Waiting });
+    }
+
+    /// Whether a subtask delivered: its answer was usable, and every file that the plan gave it exists.
+    ///
+    /// `exists` looks at the tree; a file that was there before the round and isn't any more was deleted as the task wanted.
+    pub(super) fn delivered(&self, piece: &Piece, exists: &dyn Fn(&RelPath) -> bool) -> bool {
+        let present = |path: &RelPath| match self.files.get(path) {
+            Some(touched) => touched.current.is_some() || touched.original.is_some(),
+            None => exists(path),
+        };
+        piece.progress == Progress::Usable
+            && piece.subtask.owns.iter().filter(|path| !piece.added.contains(path)).all(present)
+    }
+
+    /// The tree as far as the round touched it.
+    pub(super) fn tree(&self) -> BTreeMap<RelPath, Option<Hash>> {
+        self.files.iter().map(|(path, touched)| (path.clone(), touched.current.clone())).collect()
+    }
+
+    /// The best build so far; of equal ones the first.
+    pub(super) fn best(&self) -> Option<&Built> {
+        let mut best: Option<&Built> = None;
+        for built in &self.builds {
+            if best.is_none_or(|best| built.rank > best.rank) {
+                best = Some(built);
+            }
+        }
+        best
+    }
+}

@@ -1,0 +1,456 @@
+//! Build, attribute, fix, again: until green, a limit, or no way of fixing is left.
+
+use std::collections::BTreeSet;
+
+use futures_util::future::join_all;
+use proto::config::{RoleConfig, role};
+use proto::diagnostic::{Diagnostic, Severity};
+use proto::event::{Event, FixStep};
+use proto::report::{CheckReport, CheckSource, CheckStatus, Refusal, SandboxLevel};
+use serde::{Deserialize, Serialize};
+
+use super::board::{Board, Built};
+use super::context::{Question, RoundContext, Stop};
+use super::logs::Decision;
+use super::planning::words;
+use super::verdict::Halt;
+use super::working::{read, unsafe_paths, views};
+use super::writing::{self, Wanted};
+use crate::blame::{self, Assignment, History, INTEGRATOR, Verdict};
+use crate::calls::Priority;
+use crate::check::diagnostics::{self, Paths, ToolOutput};
+use crate::check::{self, CheckPlan, CheckRun, DetectOptions, StepReading};
+use crate::plan::Subtask;
+use crate::prompt::{self, FixBrief};
+use crate::relpath::RelPath;
+use crate::store::NewEvent;
+
+/// Bytes of each stream of a step that are kept in the record; the whole is in the log dir.
+const KEPT: usize = 64 * 1024;
+/// Characters of a log that a fix without any place is shown.
+const LOG_TAIL: usize = 4_000;
+/// Diagnostics in an event and in the result.
+const SHOWN: usize = 200;
+
+/// A recorded build.
+#[derive(Serialize, Deserialize)]
+struct Recorded {
+    command: String,
+    source: CheckSource,
+    run: CheckRun,
+}
+
+/// Checks and mends. Returns when the tree is green, when nothing more is allowed, or when no way of fixing is left.
+pub(super) async fn check(cx: &RoundContext, board: &Board) -> Result<(), Stop> {
+    let settings = &cx.spec.settings;
+    let asked = settings.iterate || settings.check.is_some();
+    board.lock().check_asked = asked;
+    if !asked || cx.workspace.is_none() {
+        return Ok(());
+    }
+    add_manifests(cx, board).await?;
+    let mut history = History::new();
+    for iteration in 1..=settings.max_iterations {
+        let Some(recorded) = build(cx, board, iteration).await? else {
+            let text = "a check was asked for, and nothing that could be built was found in the work dir";
+            return super::planning::note(cx, "nothing-to-build", text.to_owned()).await;
+        };
+        if recorded.run.status != CheckStatus::Red || !settings.iterate || iteration == settings.max_iterations {
+            return Ok(());
+        }
+        if came_back(board) {
+            board.lock().exhausted = true;
+            return Ok(());
+        }
+        if !mend(cx, board, iteration, &recorded, &mut history).await? {
+            board.lock().exhausted = true;
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
+/// Writes the manifests that the tree lacks and its toolchain would create.
+async fn add_manifests(cx: &RoundContext, board: &Board) -> Result<(), Stop> {
+    let settings = &cx.spec.settings;
+    if settings.check.is_some() || cx.spec.config.check.command.is_some() {
+        return Ok(());
+    }
+    let found = cx.on_workspace(|workspace| {
+        let tree = workspace.list().files;
+        check::missing_manifests(&tree, &|path| text(workspace, path), workspace.name())
+    });
+    let missing = found.await.unwrap_or_default();
+    if missing.is_empty() && cx.journal.recorded::<serde_json::Value>("write/manifests")?.is_none() {
+        return Ok(());
+    }
+    let wanted = missing.into_iter().map(|(path, content)| Wanted { path, content: Some(content) }).collect();
+    let seen = super::context::Seen::new();
+    writing::write(cx, board, "manifests", INTEGRATOR, wanted, &seen, Vec::new()).await?;
+    Ok(())
+}
+
+fn text(workspace: &crate::workspace::Workspace, path: &RelPath) -> Option<String> {
+    workspace.image(path).ok().flatten().and_then(|content| String::from_utf8(content.bytes).ok())
+}
+
+/// What is to be run. None: nothing that could be built was found.
+async fn command(cx: &RoundContext, board: &Board) -> Option<CheckPlan> {
+    let settings = &cx.spec.settings;
+    if let Some(command) = &settings.check {
+        return Some(check::command_plan(command, CheckSource::Flag));
+    }
+    if let Some(command) = &cx.spec.config.check.command {
+        return Some(check::command_plan(command, CheckSource::Config));
+    }
+    let (tests, hint) = (settings.tests, board.lock().hint.clone());
+    let detected = cx.on_workspace(move |workspace| {
+        let tree = workspace.list().files;
+        check::detect(&tree, &|path| text(workspace, path), &DetectOptions { tests, hint: &hint })
+    });
+    detected.await.flatten()
+}
+
+/// One build, recorded. None: there is nothing to build.
+async fn build(cx: &RoundContext, board: &Board, iteration: u32) -> Result<Option<Recorded>, Stop> {
+    let key = format!("build/{iteration}");
+    let mut recorded = match cx.journal.recorded::<Recorded>(&key)? {
+        Some(recorded) => recorded,
+        None => {
+            let Some(plan) = command(cx, board).await else { return Ok(None) };
+            run(cx, &key, iteration, plan).await?
+        }
+    };
+    blame::set_owners(&mut recorded.run.diagnostics, &board.lock().owners);
+    let run = &recorded.run;
+    let count = |severity| run.diagnostics.iter().filter(|one| one.severity == severity).count();
+    let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
+    let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+    let event = Event::CheckFinished {
+        iteration,
+        status: run.status,
+        exit_code: run.exit_code,
+        duration_ms: run.duration_ms,
+        errors: number(errors),
+        warnings: number(warnings),
+        tests_passed: run.tests_passed,
+        tests_failed: run.tests_failed,
+        diagnostics: run.diagnostics.iter().take(SHOWN).cloned().collect(),
+    };
+    let mut events = vec![NewEvent::new(format!("check.finished/{iteration}"), event)];
+    for (index, text) in run.notes.iter().enumerate() {
+        let level = proto::event::NoteLevel::Warning;
+        events
+            .push(NewEvent::new(format!("note/check/{iteration}/{index}"), Event::Note { level, text: text.clone() }));
+    }
+    cx.journal.emit(events).await?;
+    let mut known = board.lock();
+    let green = run.status == CheckStatus::Green;
+    let built = Built {
+        iteration,
+        rank: blame::rank::Rank::of(
+            run.builds,
+            run.parses,
+            run.tests_passed.unwrap_or(0),
+            if green { 0 } else { number(errors).max(1) },
+            number(warnings),
+        ),
+        tree: known.tree(),
+        check: CheckReport {
+            command: Some(recorded.command.clone()),
+            source: recorded.source,
+            sandbox: SandboxLevel::None,
+            status: run.status,
+            diagnostics: run.diagnostics.clone(),
+        },
+    };
+    known.builds.push(built);
+    drop(known);
+    Ok(Some(recorded))
+}
+
+/// Runs the check and records it.
+async fn run(cx: &RoundContext, key: &str, iteration: u32, plan: CheckPlan) -> Result<Recorded, Stop> {
+    cx.halted()?;
+    let command = plan.display();
+    let event = Event::CheckStarted { iteration, command: command.clone(), source: plan.source };
+    cx.journal.say(format!("check.started/{iteration}"), event).await?;
+    let left = cx.deadline.saturating_duration_since(tokio::time::Instant::now());
+    let own = cx.spec.config.check.timeout_ms.map(std::time::Duration::from_millis);
+    let timeout = own.map_or(left, |own| own.min(left));
+    let Some(workspace) = &cx.workspace else { return Err(Halt::Cancelled.into()) };
+    let root = workspace.root().to_path_buf();
+    let steps = check::run(&cx.children, &plan, &root, &cx.check_env, timeout, &cx.cancel)
+        .await
+        .map_err(|check::Cancelled| Halt::Cancelled)?;
+    cx.halted()?;
+    cx.logs.build(iteration, &check::log(&steps));
+    let files = cx.on_workspace(|workspace| workspace.list().files).await.unwrap_or_default();
+    let paths = Paths::new(&root.to_string_lossy(), files.into_iter().map(|file| file.path).collect());
+    let mut run = CheckRun::conclude(steps, |step| {
+        let reading = diagnostics::read(
+            &ToolOutput {
+                tool: &step.step.tool,
+                stdout: &step.stdout,
+                stderr: &step.stderr,
+                dir: &step.step.dir,
+                success: step.success(),
+            },
+            &paths,
+        );
+        StepReading {
+            diagnostics: reading.diagnostics,
+            tests_passed: reading.tests_passed,
+            tests_failed: reading.tests_failed,
+        }
+    });
+    for step in &mut run.steps {
+        keep_tail(&mut step.stdout);
+        keep_tail(&mut step.stderr);
+    }
+    let recorded = Recorded { command, source: plan.source, run };
+    cx.journal.record(key, None, &recorded, Vec::new(), Vec::new()).await?;
+    cx.logs.decide(Decision {
+        timestamp: String::new(),
+        phase: "check",
+        agent: "et",
+        intent: "build and test",
+        action: recorded.command.clone(),
+        outcome: if recorded.run.status == CheckStatus::Green { "green" } else { "red" },
+        detail: format!("{} diagnostics in {} ms", recorded.run.diagnostics.len(), recorded.run.duration_ms),
+        token_cost: 0,
+    });
+    Ok(recorded)
+}
+
+fn keep_tail(text: &mut String) {
+    if text.len() > KEPT {
+        let cut = text.ceil_char_boundary(text.len() - KEPT);
+        text.drain(..cut);
+    }
+}
+
+/// Whether the newest build has the tree and the errors of an earlier one.
+fn came_back(board: &Board) -> bool {
+    let known = board.lock();
+    let Some((newest, earlier)) = known.builds.split_last() else { return false };
+    let prints = |built: &Built| -> BTreeSet<String> {
+        let errors = built.check.diagnostics.iter().filter(|one| one.severity == Severity::Error);
+        errors.map(blame::fingerprint).collect()
+    };
+    earlier.iter().any(|one| one.tree == newest.tree && prints(one) == prints(newest))
+}
+
+/// Sends errors to those whose files caused them until something changes. False: every way was tried.
+async fn mend(
+    cx: &RoundContext,
+    board: &Board,
+    iteration: u32,
+    recorded: &Recorded,
+    history: &mut History,
+) -> Result<bool, Stop> {
+    let (worker, _) = cx.worker_role(None)?;
+    let stronger = !worker.fallbacks.is_empty();
+    let last = iteration + 1 == cx.spec.settings.max_iterations;
+    for round in 1.. {
+        let (subtasks, owners) = {
+            let known = board.lock();
+            let subtasks: Vec<Subtask> = known.pieces.iter().map(|piece| piece.subtask.clone()).collect();
+            (subtasks, known.owners.clone())
+        };
+        let verdict = blame::assign(&recorded.run.diagnostics, &owners, &subtasks, history, stronger, last);
+        let Verdict::Fix(assignments) = verdict else { return Ok(false) };
+        history.record(&assignments);
+        let fixes = assignments.iter().map(|assignment| fix(cx, board, iteration, round, assignment, recorded));
+        let mut changed = false;
+        let mut halted = None;
+        for result in join_all(fixes).await {
+            match result {
+                Ok(files) => changed |= !files.is_empty(),
+                Err(Stop::Halt(halt)) => halted = Some(halt),
+                Err(stop) => return Err(stop),
+            }
+        }
+        if let Some(halt) = halted {
+            return Err(halt.into());
+        }
+        if changed {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// One fix: asked, written. Returns the files that changed.
+async fn fix(
+    cx: &RoundContext,
+    board: &Board,
+    iteration: u32,
+    round: u32,
+    assignment: &Assignment,
+    recorded: &Recorded,
+) -> Result<Vec<String>, Stop> {
+    let owner = assignment.owner.as_str();
+    let name = if round == 1 { format!("{iteration}/{owner}") } else { format!("{iteration}.{round}/{owner}") };
+    let (subtask, contract) = {
+        let known = board.lock();
+        (known.piece(owner).map(|piece| piece.subtask.clone()), known.contract.clone())
+    };
+    let (by, role) = fixer(cx, owner, subtask.as_ref(), assignment.step)?;
+    let (files, mut seen) = views(cx, assignment.files.clone()).await;
+    let (show, show_seen) = views(cx, assignment.show.clone()).await;
+    seen.extend(show_seen);
+    let placeless = assignment.diagnostics.iter().all(|diagnostic| diagnostic.file.is_none());
+    let log_tail = placeless.then(|| log_tail(&recorded.run));
+    let tried = tried(board, iteration);
+    let first = assignment.diagnostics.first().map(in_a_line).unwrap_or_default();
+    let event = Event::FixAssigned {
+        iteration,
+        owner: owner.to_owned(),
+        files: assignment.files.iter().map(ToString::to_string).collect(),
+        diagnostics: u32::try_from(assignment.diagnostics.len()).unwrap_or(u32::MAX),
+        first: first.clone(),
+        step: assignment.step,
+        why: assignment.why.clone(),
+    };
+    let question = Question {
+        key: format!("fix/{name}"),
+        worker: owner,
+        role,
+        by: &by,
+        avoid: Vec::new(),
+        prompt: Box::new(|window| {
+            let brief = FixBrief {
+                task: &cx.spec.task,
+                contract: &contract,
+                subtask: subtask.as_ref(),
+                files: &files,
+                show: &show,
+                diagnostics: &assignment.diagnostics,
+                tried: &tried,
+                log_tail: log_tail.as_deref(),
+                command: &recorded.command,
+            };
+            prompt::fix(&brief, window)
+        }),
+        schema: None,
+        priority: Priority::Critical,
+        events: vec![NewEvent::new(format!("fix.assigned/{name}"), event)],
+        seen,
+        listener: None,
+    };
+    let (asked, fresh) = cx.ask(board, question).await?;
+    let (model, tokens, changed, failed) = match asked.result {
+        Ok(record) => {
+            if let Some(number) = board.lock().number(owner) {
+                cx.logs.answer(number, &record.text);
+            }
+            let answer = read(cx, &record, &assignment.files);
+            let (wanted, mut refused) = sort_out(board, owner, assignment, &answer);
+            refused.extend(unsafe_paths(owner, &answer));
+            let written =
+                writing::write(cx, board, &format!("fix/{name}"), owner, wanted, &asked.seen, refused).await?;
+            let changed = written.changed();
+            let failed = changed.is_empty().then(|| "the answer changes nothing".to_owned());
+            (Some(record.model), record.usage.input + record.usage.output, changed, failed)
+        }
+        Err(failure) => (None, 0, Vec::new(), Some(words(&failure))),
+    };
+    let event = Event::FixFinished {
+        iteration,
+        owner: owner.to_owned(),
+        model: model.clone(),
+        files: changed.clone(),
+        failed: failed.clone(),
+    };
+    cx.journal.say(format!("fix.finished/{name}"), event).await?;
+    if fresh {
+        cx.logs.decide(Decision {
+            timestamp: String::new(),
+            phase: "fix",
+            agent: owner,
+            intent: &first,
+            action: format!("{:?}: {}", assignment.step, assignment.why),
+            outcome: if changed.is_empty() { "nothing changed" } else { "changed" },
+            detail: failed.unwrap_or_else(|| changed.join(", ")),
+            token_cost: tokens,
+        });
+    }
+    Ok(changed)
+}
+
+/// Who answers a fix: the owner's own models, or for a stronger one those that stand behind them.
+fn fixer<'a>(
+    cx: &'a RoundContext,
+    owner: &str,
+    subtask: Option<&'a Subtask>,
+    step: FixStep,
+) -> Result<(RoleConfig, &'a str), Stop> {
+    if owner == super::testing::TESTER
+        && let Some(by) = cx.role(role::TESTER)
+    {
+        return Ok((by.clone(), role::TESTER));
+    }
+    let (by, name) = cx.worker_role(subtask.and_then(|subtask| subtask.specialist.as_deref()))?;
+    let mut by = by.clone();
+    if matches!(step, FixStep::StrongerModel | FixStep::Integrator) && !by.fallbacks.is_empty() {
+        std::mem::swap(&mut by.pool, &mut by.fallbacks);
+    }
+    Ok((by, name))
+}
+
+/// What of a fix may be written: the files that it was given, and new ones that nobody owns.
+fn sort_out(
+    board: &Board,
+    owner: &str,
+    assignment: &Assignment,
+    answer: &crate::answer::Answer,
+) -> (Vec<Wanted>, Vec<Refusal>) {
+    let files = answer.files.iter().map(|file| (&file.path, Some(file.content.clone())));
+    let deletions = answer.deletions.iter().map(|path| (path, None));
+    let mut wanted = Vec::new();
+    let mut refused = Vec::new();
+    let mut known = board.lock();
+    for (path, content) in files.chain(deletions) {
+        let given = assignment.files.contains(path);
+        if given || known.owners.claim(path.clone(), owner) {
+            wanted.push(Wanted { path: path.clone(), content });
+        } else {
+            let holder = known.owners.owner_of(path).unwrap_or(INTEGRATOR).to_owned();
+            refused.push(Refusal {
+                path: path.to_string(),
+                reason: format!("it belongs to {holder}"),
+                worker: owner.to_owned(),
+            });
+        }
+    }
+    (wanted, refused)
+}
+
+/// What was tried before, a line each.
+fn tried(board: &Board, iteration: u32) -> Vec<String> {
+    let known = board.lock();
+    let earlier = known.builds.iter().filter(|built| built.iteration < iteration);
+    earlier
+        .map(|built| {
+            let errors = built.check.diagnostics.iter().filter(|one| one.severity == Severity::Error);
+            let lines: Vec<String> = errors.take(5).map(in_a_line).collect();
+            format!("build {} failed with: {}", built.iteration, lines.join("; "))
+        })
+        .collect()
+}
+
+/// A diagnostic as `file:line: message`.
+pub(super) fn in_a_line(diagnostic: &Diagnostic) -> String {
+    let message = diagnostic.message.lines().next().unwrap_or_default();
+    match (&diagnostic.file, diagnostic.line) {
+        (Some(file), Some(line)) => format!("{file}:{line}: {message}"),
+        (Some(file), None) => format!("{file}: {message}"),
+        (None, _) => message.to_owned(),
+    }
+}
+
+fn log_tail(run: &CheckRun) -> String {
+    let log = check::log(&run.steps);
+    log[log.ceil_char_boundary(log.len().saturating_sub(LOG_TAIL))..].to_owned()
+}

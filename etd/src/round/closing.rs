@@ -1,0 +1,269 @@
+//! The end of a round: the mayor's words, the best tree, the outcome, the report.
+
+use proto::config::role;
+use proto::event::Event;
+use proto::outcome::Outcome;
+use proto::report::{
+    CheckReport, CheckSource, CheckStatus, FileAction, FileReport, RoundReport, SandboxLevel, SubtaskReport,
+    SubtaskState, Usage,
+};
+
+use super::board::{Board, Progress};
+use super::checking::in_a_line;
+use super::context::{Question, RoundContext, Seen, Stop};
+use super::journal::Journal;
+use super::planning::{note, words};
+use super::verdict::{self, Facts, Halt};
+use super::writing;
+use crate::calls::{self, Priority};
+use crate::prompt::{self, SynthesisBrief};
+use crate::relpath::RelPath;
+use crate::store::{OpenRound, StoreError};
+use crate::workspace::Change;
+
+/// Diagnostics in the result.
+const SHOWN: usize = 200;
+
+/// Asks the mayor what was built and how to use it. It says nothing of the outcome: that is ours.
+pub(super) async fn synthesise(cx: &RoundContext, board: &Board) -> Result<(), Stop> {
+    if cx.spec.settings.skip.synthesize {
+        return Ok(());
+    }
+    let Some(by) = cx.role(&cx.spec.settings.role) else { return Ok(()) };
+    let (plan, files, notes) = {
+        let known = board.lock();
+        let plan: Vec<_> = known.pieces.iter().map(|piece| piece.subtask.clone()).collect();
+        let files: Vec<RelPath> = known.files.keys().cloned().collect();
+        (plan, files, known.notes.clone())
+    };
+    let served = board.lock().pieces.iter().any(|piece| piece.progress == Progress::Usable);
+    if !served {
+        return Ok(());
+    }
+    let question = Question {
+        key: "synthesis".to_owned(),
+        worker: "synthesis",
+        role: role::PLANNER,
+        by,
+        avoid: Vec::new(),
+        prompt: Box::new(|window| {
+            let brief = SynthesisBrief { task: &cx.spec.task, plan: &plan, files: &files, notes: &notes };
+            prompt::synthesis(&brief, window)
+        }),
+        schema: None,
+        priority: Priority::Normal,
+        events: Vec::new(),
+        seen: Seen::new(),
+        listener: None,
+    };
+    let (asked, _) = cx.ask(board, question).await?;
+    match asked.result {
+        Ok(record) => {
+            board.lock().synthesis = Some(record.text.clone());
+            Ok(())
+        }
+        Err(failure) => note(cx, "synthesis", format!("no synthesis: {}", words(&failure))).await,
+    }
+}
+
+/// Ends the round: puts the best tree back, decides the outcome, writes the report and records it.
+pub(super) async fn close(cx: &RoundContext, board: &Board, halt: Option<Halt>) -> Result<(), Stop> {
+    if let Some(Halt::Budget(limit, spent)) = &halt {
+        let event = Event::Budget { limit: limit.clone(), spent: spent.clone() };
+        cx.journal.say("budget", event).await?;
+    }
+    if let Some(Halt::Provider(why)) = &halt {
+        note(cx, "provider", why.clone()).await?;
+    }
+    restore_best(cx, board).await?;
+    let report = report(cx, board, halt).await;
+    let words = board.lock().synthesis.clone();
+    if let Some(text) = words.clone() {
+        cx.journal.say("synthesis", Event::Synthesis { text }).await?;
+    }
+    cx.logs.file("_synthesis.md", &synthesis_file(&cx.spec.task, &report, words.as_deref()));
+    if let Ok(text) = serde_json::to_string_pretty(&report) {
+        cx.logs.file("_result.json", &text);
+    }
+    cx.journal.ended(report).await?;
+    Ok(())
+}
+
+/// Puts the tree of the best build back, where the tree is another one now.
+async fn restore_best(cx: &RoundContext, board: &Board) -> Result<(), Stop> {
+    let (iteration, changes) = {
+        let known = board.lock();
+        let Some(best) = known.best() else { return Ok(()) };
+        let mut changes = Vec::new();
+        for (path, touched) in &known.files {
+            // A file that the best build didn't know is as it was before the round.
+            let wanted = best.tree.get(path).unwrap_or(&touched.original);
+            if *wanted != touched.current {
+                let change = Change { path: path.clone(), before: touched.current.clone(), after: wanted.clone() };
+                changes.push((change, touched.worker.clone()));
+            }
+        }
+        (best.iteration, changes)
+    };
+    if changes.is_empty() && cx.journal.recorded::<serde_json::Value>("write/restore")?.is_none() {
+        return Ok(());
+    }
+    let written = writing::restore(cx, board, "restore", changes).await?;
+    let files = written.done.iter().map(|change| change.path.to_string()).collect();
+    cx.journal.say("tree.restored", Event::TreeRestored { iteration, files }).await?;
+    Ok(())
+}
+
+async fn report(cx: &RoundContext, board: &Board, halt: Option<Halt>) -> RoundReport {
+    let owned: Vec<RelPath> = {
+        let known = board.lock();
+        known.pieces.iter().flat_map(|piece| piece.subtask.owns.iter().cloned()).collect()
+    };
+    let present = cx.on_workspace(move |workspace| {
+        owned.into_iter().filter(|path| workspace.hash(path).is_ok_and(|hash| hash.is_some())).collect::<Vec<_>>()
+    });
+    let present = present.await.unwrap_or_default();
+    let exists = |path: &RelPath| cx.workspace.is_none() || present.contains(path);
+    let known = board.lock();
+    let subtasks: Vec<SubtaskReport> = known
+        .pieces
+        .iter()
+        .map(|piece| SubtaskReport {
+            id: piece.subtask.id.clone(),
+            title: piece.subtask.title.clone(),
+            state: match piece.progress {
+                Progress::Waiting | Progress::Running => SubtaskState::Pending,
+                _ if known.delivered(piece, &exists) => SubtaskState::Delivered,
+                _ => SubtaskState::Failed,
+            },
+            files: piece.subtask.owns.iter().map(ToString::to_string).collect(),
+        })
+        .collect();
+    let best = known.best();
+    let check = best.map_or_else(no_check, |best| best.check.clone());
+    let unserved = !known.pieces.is_empty() && known.pieces.iter().all(|piece| piece.progress == Progress::Unserved);
+    let dry = cx.spec.settings.dry_run;
+    let facts = Facts {
+        halt,
+        check_asked: known.check_asked && !dry,
+        check: check.status,
+        delivered: dry
+            || known.planned
+                && !subtasks.is_empty()
+                && subtasks.iter().all(|subtask| subtask.state == SubtaskState::Delivered),
+        unserved: unserved && !dry,
+        exhausted: known.exhausted,
+    };
+    let outcome = verdict::outcome(&facts);
+    let errors = check.diagnostics.iter().filter(|one| one.severity == proto::diagnostic::Severity::Error).count();
+    let calls = known.calls.iter().map(|(role, result)| (role.as_str(), result));
+    RoundReport {
+        outcome,
+        exit_code: outcome.exit_code(),
+        iterations: u32::try_from(known.builds.len()).unwrap_or(u32::MAX),
+        best_iteration: best.map(|best| best.iteration),
+        log_dir: cx.logs.dir(),
+        next: verdict::next(outcome, &cx.session.short(), errors),
+        duration_ms: cx.journal.active_ms(),
+        subtasks,
+        files: files(&known),
+        check: CheckReport { diagnostics: check.diagnostics.into_iter().take(SHOWN).collect(), ..check },
+        refused: known.refused.clone(),
+        usage: calls::usage(calls, cx.journal.repeated_calls()),
+    }
+}
+
+fn files(known: &super::board::Known) -> Vec<FileReport> {
+    let changed = known.files.iter().filter(|(_, touched)| touched.original != touched.current);
+    changed
+        .map(|(path, touched)| FileReport {
+            path: path.to_string(),
+            action: if touched.current.is_some() { FileAction::Written } else { FileAction::Deleted },
+            worker: touched.worker.clone(),
+            sha256: touched.current.as_ref().map(|hash| hash.0.clone()),
+        })
+        .collect()
+}
+
+fn no_check() -> CheckReport {
+    CheckReport {
+        command: None,
+        source: CheckSource::None,
+        sandbox: SandboxLevel::None,
+        status: CheckStatus::None,
+        diagnostics: Vec::new(),
+    }
+}
+
+/// Ends a round that was never played: cancelled while it was queued, or given up after crashes.
+///
+/// # Errors
+/// If it can't be recorded.
+pub(crate) async fn end_unplayed(journal: &Journal, round: &OpenRound, outcome: Outcome) -> Result<(), StoreError> {
+    let report = RoundReport {
+        outcome,
+        exit_code: outcome.exit_code(),
+        iterations: 0,
+        best_iteration: None,
+        log_dir: round.log_dir.clone(),
+        next: verdict::next(outcome, &round.session.short(), 0),
+        duration_ms: journal.active_ms(),
+        subtasks: Vec::new(),
+        files: Vec::new(),
+        check: no_check(),
+        refused: Vec::new(),
+        usage: Usage::default(),
+    };
+    journal.ended(report).await
+}
+
+/// `_synthesis.md`: first what et knows, then what the mayor says.
+fn synthesis_file(task: &str, report: &RoundReport, words: Option<&str>) -> String {
+    let mut text = format!("# {}\n\n", task.lines().next().unwrap_or_default());
+    let check = match report.check.status {
+        CheckStatus::Green => "green",
+        CheckStatus::Red => "red",
+        CheckStatus::None => "not run",
+    };
+    text.push_str(&format!(
+        "- Outcome: {} (exit code {})\n- Check: {check}{}\n- Builds: {}{}\n- Tokens: {} in, {} out, {} calls\n",
+        report.outcome.as_str(),
+        report.exit_code,
+        report.check.command.as_ref().map(|command| format!(": `{command}`")).unwrap_or_default(),
+        report.iterations,
+        report
+            .best_iteration
+            .map(|best| format!(", the tree is that of build {best}, the best one"))
+            .unwrap_or_default(),
+        report.usage.tokens_in,
+        report.usage.tokens_out,
+        report.usage.calls,
+    ));
+    text.push_str(&format!("- Next: {}\n\n## Files\n\n", report.next));
+    for file in &report.files {
+        let action = if file.action == FileAction::Deleted { "deleted" } else { "written" };
+        text.push_str(&format!("- `{}` {action} by {}\n", file.path, file.worker));
+    }
+    for refusal in &report.refused {
+        text.push_str(&format!("- refused: `{}` ({}): {}\n", refusal.path, refusal.worker, refusal.reason));
+    }
+    let failed: Vec<_> = report.subtasks.iter().filter(|one| one.state != SubtaskState::Delivered).collect();
+    if !failed.is_empty() {
+        text.push_str("\n## Not delivered\n\n");
+        for subtask in failed {
+            text.push_str(&format!("- {}: {}\n", subtask.id, subtask.title));
+        }
+    }
+    if report.check.status == CheckStatus::Red {
+        text.push_str("\n## Remaining errors\n\n");
+        for diagnostic in &report.check.diagnostics {
+            text.push_str(&format!("- {}\n", in_a_line(diagnostic)));
+        }
+    }
+    if let Some(words) = words {
+        text.push_str("\n## What was built\n\n");
+        text.push_str(words.trim_end());
+        text.push('\n');
+    }
+    text
+}

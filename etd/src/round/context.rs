@@ -1,0 +1,335 @@
+//! What a round works with, and the one way in which it asks a model.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use proto::config::{RoleConfig, SecretRef, role};
+use proto::id::SessionId;
+use proto::message::Secret;
+use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use super::board::Board;
+use super::journal::Journal;
+use super::logs::{self, Logs};
+use super::verdict::Halt;
+use crate::calls::{Budget, CallFailure, CallResult, CallSpec, Observer, Priority, RoundCalls, Router};
+use crate::live::{Live, LiveAnswer};
+use crate::prompt::Window;
+use crate::provider::{OutputSchema, Prompt};
+use crate::relpath::RelPath;
+use crate::sandbox::Children;
+use crate::session::Engine;
+use crate::store::{NewEvent, OpenRound, RoundSpec, StoreError};
+use crate::workspace::{Hash, Workspace};
+
+/// Why a phase doesn't go on.
+#[derive(Debug)]
+pub(super) enum Stop {
+    /// The round ends, in good order.
+    Halt(Halt),
+    /// Nothing can be recorded any more: the round stays open.
+    Store(StoreError),
+}
+
+impl From<StoreError> for Stop {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<Halt> for Stop {
+    fn from(halt: Halt) -> Self {
+        Self::Halt(halt)
+    }
+}
+
+/// Content of the files that a model was shown; none: the file wasn't there.
+pub(super) type Seen = BTreeMap<RelPath, Option<Hash>>;
+
+/// A recorded model call.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Asked {
+    /// For the accounts.
+    pub role: String,
+    /// What came back.
+    pub result: CallResult,
+    /// What the model was shown.
+    pub seen: Seen,
+}
+
+/// A question to a model.
+pub(super) struct Question<'a> {
+    /// Key of the step.
+    pub key: String,
+    /// Label of the live text: subtask id, `planner` …
+    pub worker: &'a str,
+    /// For the accounts: the role's name.
+    pub role: &'a str,
+    /// Who is asked.
+    pub by: &'a RoleConfig,
+    /// Models that already failed at this: others are asked first.
+    pub avoid: Vec<String>,
+    /// What is asked, cut to the window of the model in hand.
+    pub prompt: Box<dyn Fn(Window) -> Prompt + Send + Sync + 'a>,
+    /// Structured output, if wanted.
+    pub schema: Option<Arc<OutputSchema>>,
+    /// Whether everybody waits for it.
+    pub priority: Priority,
+    /// Events that say that it is asked.
+    pub events: Vec<NewEvent>,
+    /// What the prompt shows.
+    pub seen: Seen,
+    /// Hears the answer while it streams.
+    pub listener: Option<&'a (dyn Listener + 'a)>,
+}
+
+/// Hears an answer while it streams.
+pub(super) trait Listener: Send + Sync {
+    /// The text starts anew.
+    fn restart(&self);
+    /// More text.
+    fn text(&self, piece: &str);
+}
+
+/// What a round works with.
+pub struct RoundContext {
+    pub(super) session: SessionId,
+    pub(super) round: u32,
+    pub(super) spec: RoundSpec,
+    pub(super) journal: Journal,
+    pub(super) workspace: Option<Arc<Workspace>>,
+    pub(super) home: Option<PathBuf>,
+    pub(super) logs: Logs,
+    pub(super) log_trouble: Option<String>,
+    pub(super) live: Arc<Live>,
+    pub(super) router: Arc<Router>,
+    pub(super) calls: RoundCalls,
+    pub(super) children: Arc<Children>,
+    /// The whole environment of checks.
+    pub(super) check_env: BTreeMap<String, String>,
+    /// Earlier rounds of the session, in short, oldest first.
+    pub(super) earlier: Vec<String>,
+    /// Fires on cancellation; and when the context is dropped, so that no child outlives it.
+    pub(super) cancel: CancellationToken,
+    _children_end: DropGuard,
+    pub(super) deadline: Instant,
+}
+
+/// Earlier rounds that later ones are told of.
+const EARLIER: usize = 5;
+
+impl RoundContext {
+    /// Puts together what a round needs. `earlier` is the task and the report of each earlier round of the session.
+    pub(crate) fn new(
+        engine: &Engine,
+        round: &OpenRound,
+        journal: Journal,
+        earlier: Vec<(String, Option<String>)>,
+        secret: &dyn Fn(&SecretRef) -> Option<Secret>,
+        log_dir: Option<PathBuf>,
+        cancel: CancellationToken,
+    ) -> Self {
+        let spec = round.spec.clone();
+        let network = spec
+            .config
+            .network
+            .iter()
+            .filter_map(|(name, value)| Some((name.clone(), secret(value)?.expose().to_owned())))
+            .collect();
+        let providers = spec
+            .config
+            .providers
+            .iter()
+            .map(|(name, config)| {
+                (name.clone(), engine.clients.open(name, config, &spec.config.timeouts, &network, secret))
+            })
+            .collect();
+        let left = Duration::from_millis(spec.settings.timeout_ms.saturating_sub(round.active_ms));
+        let deadline = Instant::now() + left;
+        let cancel = cancel.child_token();
+        let (logs, log_trouble) = Logs::create(log_dir.unwrap_or_else(|| logs::path(&spec.config.log_dir, round.id)));
+        let mut check_env = spec.env.clone();
+        for (name, value) in &spec.secret_env {
+            if let Some(value) = secret(value) {
+                check_env.insert(name.clone(), value.expose().to_owned());
+            }
+        }
+        Self {
+            session: round.session,
+            round: round.round,
+            journal,
+            workspace: None,
+            home: spec.env.get("HOME").map(PathBuf::from),
+            logs,
+            log_trouble,
+            live: engine.live.of(round.session),
+            router: Arc::clone(&engine.router),
+            calls: RoundCalls {
+                config: Arc::new(spec.config.clone()),
+                providers,
+                budget: Arc::new(Budget::new(spec.settings.max_tokens, spec.settings.max_cost_micros)),
+                cancel: cancel.clone(),
+                deadline,
+            },
+            children: Arc::clone(&engine.children),
+            check_env,
+            earlier: earlier.into_iter().rev().take(EARLIER).rev().map(in_short).collect(),
+            _children_end: cancel.clone().drop_guard(),
+            cancel,
+            deadline,
+            spec,
+        }
+    }
+
+    /// Opens the work dir, making it if it isn't there.
+    pub(super) async fn open_workspace(&mut self) -> Result<(), String> {
+        let Some(path) = self.spec.work_dir.clone() else { return Ok(()) };
+        let home = self.home.clone();
+        let opened = tokio::task::spawn_blocking(move || {
+            let workspace = Workspace::open(Path::new(&path), home.as_deref())?;
+            workspace.sweep();
+            Ok::<_, crate::workspace::WorkspaceError>(workspace)
+        });
+        match opened.await {
+            Ok(Ok(workspace)) => self.workspace = Some(Arc::new(workspace)),
+            Ok(Err(error)) => return Err(error.to_string()),
+            Err(error) => return Err(error.to_string()),
+        }
+        Ok(())
+    }
+
+    /// Last part of the work dir's path.
+    pub(super) fn work_dir_name(&self) -> &str {
+        self.workspace.as_ref().map_or("", |workspace| workspace.name())
+    }
+
+    /// A configured role that isn't switched off.
+    pub(super) fn role(&self, name: &str) -> Option<&RoleConfig> {
+        let skip = self.spec.settings.skip;
+        let off = match name {
+            role::REVIEWER => skip.reviewer,
+            role::TESTER => skip.tester,
+            _ => false,
+        };
+        self.spec.config.roles.get(name).filter(|_| !off)
+    }
+
+    /// Who does a subtask: its specialist, where there is one and it isn't switched off, else the workers.
+    pub(super) fn worker_role(&self, specialist: Option<&str>) -> Result<(&RoleConfig, &str), Stop> {
+        if let Some(name) = specialist.filter(|_| !self.spec.settings.skip.specialists)
+            && let Some((name, specialist)) = self.spec.config.specialists.get_key_value(name)
+        {
+            return Ok((&specialist.role, name));
+        }
+        self.role(role::WORKER)
+            .map(|config| (config, role::WORKER))
+            .ok_or_else(|| Halt::Provider("no model is configured for the workers".to_owned()).into())
+    }
+
+    /// Why the round can't go on, if so.
+    pub(super) fn halted(&self) -> Result<(), Stop> {
+        if self.cancel.is_cancelled() {
+            return Err(Halt::Cancelled.into());
+        }
+        if Instant::now() >= self.deadline {
+            return Err(Halt::Deadline.into());
+        }
+        Ok(())
+    }
+
+    /// Asks a model, once and for all: an answer that is recorded isn't bought again. The flag tells whether it was asked now.
+    ///
+    /// Not cancel-safe in that a dropped call is lost; it is sent again when the round is resumed, and counted as repeated.
+    pub(super) async fn ask(&self, board: &Board, question: Question<'_>) -> Result<(Asked, bool), Stop> {
+        if let Some(asked) = self.journal.recorded::<Asked>(&question.key)? {
+            board.lock().calls.push((asked.role.clone(), asked.result.clone()));
+            return Ok((asked, false));
+        }
+        self.halted()?;
+        self.journal.sending(&question.key, question.events).await?;
+        let observer = Ear {
+            answer: LiveAnswer::new(Arc::clone(&self.live), question.worker.to_owned(), self.round),
+            listener: question.listener,
+        };
+        let spec = CallSpec {
+            step: question.key.clone(),
+            role: question.role,
+            pool: &question.by.pool,
+            fallbacks: &question.by.fallbacks,
+            avoid: &question.avoid,
+            prompt: &*question.prompt,
+            schema: question.schema,
+            max_output: question.by.max_tokens,
+            temperature_milli: question.by.temperature_milli,
+            priority: question.priority,
+        };
+        let result = self.router.call(&self.calls, &spec, &observer).await;
+        board.lock().calls.push((question.role.to_owned(), result.clone()));
+        match &result {
+            Err(CallFailure::Cancelled { .. }) => return Err(Halt::Cancelled.into()),
+            Err(CallFailure::Deadline { .. }) => return Err(Halt::Deadline.into()),
+            Err(CallFailure::Budget { limit, .. }) => {
+                let (tokens, micros) = self.calls.budget.spent();
+                let spent = format!("{tokens} tokens, ${:.4}", micros as f64 / 1e6);
+                return Err(Halt::Budget(limit.name().to_owned(), spent).into());
+            }
+            Ok(_) | Err(_) => {}
+        }
+        let hash = result.as_ref().ok().map(|record| record.request_hash.clone());
+        let asked = Asked { role: question.role.to_owned(), result, seen: question.seen };
+        self.journal.record(&question.key, hash, &asked, Vec::new(), Vec::new()).await?;
+        // The answer stays visible until it is recorded.
+        drop(observer);
+        Ok((asked, true))
+    }
+
+    /// Runs something that blocks on the work dir.
+    pub(super) async fn on_workspace<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Workspace) -> T + Send + 'static,
+    ) -> Option<T> {
+        let workspace = Arc::clone(self.workspace.as_ref()?);
+        tokio::task::spawn_blocking(move || work(&workspace)).await.ok()
+    }
+}
+
+fn in_short((task, report): (String, Option<String>)) -> String {
+    let report = report.and_then(|report| serde_json::from_str::<proto::report::RoundReport>(&report).ok());
+    let task: String = task.chars().take(600).collect();
+    match report {
+        Some(report) => {
+            let files: Vec<&str> = report.files.iter().take(20).map(|file| file.path.as_str()).collect();
+            format!("{task}\n→ {}; files: {}", report.outcome.as_str(), files.join(", "))
+        }
+        None => task,
+    }
+}
+
+struct Ear<'a> {
+    answer: LiveAnswer,
+    listener: Option<&'a dyn Listener>,
+}
+
+impl Observer for Ear<'_> {
+    fn attempt(&self, model: &str) {
+        self.answer.restart(model);
+        if let Some(listener) = self.listener {
+            listener.restart();
+        }
+    }
+
+    fn text(&self, piece: &str) {
+        self.answer.push(piece);
+        if let Some(listener) = self.listener {
+            listener.text(piece);
+        }
+    }
+
+    fn thinking(&self) {
+        self.answer.thinking();
+    }
+}

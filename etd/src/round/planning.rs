@@ -1,0 +1,391 @@
+//! The plan: read off the planner's stream, each subtask recorded before its worker starts.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use proto::config::role;
+use proto::event::{Event, NoteLevel};
+use serde::{Deserialize, Serialize};
+use tokio::sync::{mpsc, watch};
+
+use super::board::{self, Board, Progress};
+use super::context::{Listener, Question, RoundContext, Stop};
+use super::logs::Decision;
+use super::verdict::Halt;
+use crate::calls::{CallFailure, Priority};
+use crate::plan::{self, CheckHint, Contract, Finished, Item, Known, Plan, PlanForm, PlanReader, Subtask};
+use crate::prompt::{self, FileView, PlannerBrief};
+use crate::provider::{OutputSchema, StopReason};
+use crate::relpath::RelPath;
+use crate::store::NewEvent;
+
+/// Items of a plan that may wait to be recorded.
+const ITEMS: usize = 1024;
+/// Questions to the planner: one, and one for the rest of a plan that was cut.
+const QUESTIONS: u32 = 2;
+/// Bytes of file contents that the planner is shown at most, before its window cuts further.
+const SHOWN: usize = 200_000;
+
+/// The plan as recorded once it is complete.
+#[derive(Serialize, Deserialize)]
+struct Complete {
+    plan: Plan,
+    added: Vec<(String, RelPath)>,
+}
+
+/// Plans. Returns once the plan is complete and recorded; `progress` changes whenever a subtask may start.
+pub(super) async fn plan(cx: &RoundContext, board: &Board, progress: &watch::Sender<u64>) -> Result<(), Stop> {
+    let mut known = recorded_subtasks(cx, board, progress)?;
+    let mut contract = cx.journal.recorded::<Contract>("plan/contract")?;
+    if let Some(contract) = &contract {
+        board.lock().contract = contract.clone();
+    }
+    let mut notes = Vec::new();
+    let mut check = CheckHint::default();
+    let mut form = PlanForm::Single;
+    for number in 1..=QUESTIONS {
+        let read = ask(cx, board, progress, number, &mut known, &mut contract).await?;
+        let Some((finished, cut)) = read else { break };
+        notes.extend(finished.notes);
+        if form == PlanForm::Single {
+            form = finished.form;
+        }
+        if finished.check != CheckHint::default() {
+            check = finished.check;
+        }
+        if !cut {
+            break;
+        }
+        notes.push("the planner's answer was cut by its token limit".to_owned());
+    }
+    if known.is_empty() {
+        form = PlanForm::Single;
+        let single = plan::single(&cx.spec.task);
+        notes.extend(single.notes);
+        for subtask in single.subtasks {
+            take(cx, board, progress, subtask, &mut known).await?;
+        }
+    }
+    complete(cx, board, progress, known, contract.unwrap_or_default(), check, form, notes).await
+}
+
+/// Subtasks that an earlier daemon recorded, in order.
+fn recorded_subtasks(cx: &RoundContext, board: &Board, progress: &watch::Sender<u64>) -> Result<Vec<Subtask>, Stop> {
+    let mut known = Vec::new();
+    while let Some(subtask) = cx.journal.recorded::<Subtask>(&format!("plan/subtask/{}", known.len() + 1))? {
+        board.lock().add(subtask.clone());
+        known.push(subtask);
+    }
+    if !known.is_empty() {
+        progress.send_modify(|version| *version += 1);
+    }
+    Ok(known)
+}
+
+/// One question to the planner. None: it gave up without an answer, and what is known must do.
+async fn ask(
+    cx: &RoundContext,
+    board: &Board,
+    progress: &watch::Sender<u64>,
+    number: u32,
+    known: &mut Vec<Subtask>,
+    contract: &mut Option<Contract>,
+) -> Result<Option<(Finished, bool)>, Stop> {
+    let Some(by) = cx.role(&cx.spec.settings.role) else {
+        return Err(Halt::Provider(format!("no model is configured for the role {}", cx.spec.settings.role)).into());
+    };
+    let key = if number == 1 { "plan".to_owned() } else { format!("plan/{number}") };
+    let view = view(cx).await;
+    let before = known.clone();
+    let base = Mutex::new(before.clone());
+    let specialists: Vec<(String, String)> = if cx.spec.settings.skip.specialists {
+        Vec::new()
+    } else {
+        let all = cx.spec.config.specialists.iter();
+        all.map(|(name, specialist)| (name.clone(), specialist.description.clone())).collect()
+    };
+    let (items, mut inbox) = mpsc::channel(ITEMS);
+    let stream = Stream { board, base: &base, reader: Mutex::new(reader(&before)), items };
+    let question = Question {
+        key: key.clone(),
+        worker: "planner",
+        role: role::PLANNER,
+        by,
+        avoid: Vec::new(),
+        prompt: Box::new(|window| {
+            prompt::planner(
+                &PlannerBrief {
+                    task: &cx.spec.task,
+                    max_subtasks: cx.spec.settings.max_subtasks,
+                    workers: cx.spec.settings.workers,
+                    tree: &view.tree,
+                    heads: &view.heads,
+                    files: &view.files,
+                    specialists: &specialists,
+                    earlier: &cx.earlier,
+                    known: &before,
+                },
+                window,
+            )
+        }),
+        schema: Some(Arc::new(OutputSchema { name: "plan", schema: plan::schema() })),
+        priority: Priority::Critical,
+        events: Vec::new(),
+        seen: super::context::Seen::new(),
+        listener: Some(&stream),
+    };
+    let (asked, fresh) = {
+        let taking = async {
+            let mut taken = Vec::new();
+            while let Some(item) = inbox.recv().await {
+                take_item(cx, board, progress, item, known, contract, &mut taken).await?;
+            }
+            Ok::<_, Stop>(())
+        };
+        tokio::pin!(taking);
+        let asked = {
+            let asking = cx.ask(board, question);
+            tokio::pin!(asking);
+            tokio::select! {
+                asked = &mut asking => asked,
+                Err(stop) = &mut taking => return Err(stop),
+            }
+        };
+        // No more items come; those that did are recorded, whatever became of the call.
+        drop(stream);
+        taking.await?;
+        asked?
+    };
+    // The whole text is read again, so that a resumed round sees the same.
+    let record = match asked.result {
+        Ok(record) => record,
+        Err(failure) if known.is_empty() => return Err(Halt::Provider(words(&failure)).into()),
+        Err(failure) => {
+            note(cx, &format!("plan/failed/{number}"), format!("the plan wasn't finished: {}", words(&failure)))
+                .await?;
+            return Ok(None);
+        }
+    };
+    if fresh {
+        cx.logs.decide(Decision {
+            timestamp: String::new(),
+            phase: "plan",
+            agent: "planner",
+            intent: "split the task into subtasks that own files",
+            action: format!("asked {}", record.model),
+            outcome: "answered",
+            detail: format!("{} ms", record.duration_ms),
+            token_cost: record.usage.input + record.usage.output,
+        });
+    }
+    let cut = record.stop == StopReason::Length;
+    let mut whole = reader(&base.into_inner().unwrap_or_else(PoisonError::into_inner));
+    let mut items = whole.push(&record.text);
+    let mut finished = whole.finish(cut);
+    items.append(&mut finished.items);
+    let mut taken = Vec::new();
+    for item in items {
+        take_item(cx, board, progress, item, known, contract, &mut taken).await?;
+    }
+    Ok(Some((finished, cut)))
+}
+
+async fn take_item(
+    cx: &RoundContext,
+    board: &Board,
+    progress: &watch::Sender<u64>,
+    item: Item,
+    known: &mut Vec<Subtask>,
+    contract: &mut Option<Contract>,
+    taken: &mut Vec<String>,
+) -> Result<(), Stop> {
+    match item {
+        Item::Contract(new) => {
+            if contract.is_none() {
+                cx.journal.record("plan/contract", None, &new, Vec::new(), Vec::new()).await?;
+                board.lock().contract = new.clone();
+                *contract = Some(new);
+            }
+        }
+        Item::Subtask(subtask) => {
+            if known.iter().all(|one| one.id != subtask.id) && !taken.contains(&subtask.id) {
+                taken.push(subtask.id.clone());
+                take(cx, board, progress, subtask, known).await?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Records a subtask; then its worker may start.
+async fn take(
+    cx: &RoundContext,
+    board: &Board,
+    progress: &watch::Sender<u64>,
+    subtask: Subtask,
+    known: &mut Vec<Subtask>,
+) -> Result<(), Stop> {
+    let paths = |paths: &[RelPath]| paths.iter().map(ToString::to_string).collect();
+    let event = Event::PlanSubtask {
+        id: subtask.id.clone(),
+        title: subtask.title.clone(),
+        owns: paths(&subtask.owns),
+        reads: paths(&subtask.reads),
+        after: subtask.after.clone(),
+        specialist: subtask.specialist.clone(),
+    };
+    let events = vec![NewEvent::new(format!("plan.subtask/{}", subtask.id), event)];
+    let key = format!("plan/subtask/{}", known.len() + 1);
+    cx.journal.record(&key, None, &subtask, events, Vec::new()).await?;
+    board.lock().add(subtask.clone());
+    known.push(subtask);
+    progress.send_modify(|version| *version += 1);
+    Ok(())
+}
+
+#[allow(clippy::too_many_arguments, reason = "the parts of one plan")]
+async fn complete(
+    cx: &RoundContext,
+    board: &Board,
+    progress: &watch::Sender<u64>,
+    subtasks: Vec<Subtask>,
+    contract: Contract,
+    check: CheckHint,
+    form: PlanForm,
+    notes: Vec<String>,
+) -> Result<(), Stop> {
+    let complete = match cx.journal.recorded::<Complete>("plan/complete")? {
+        Some(complete) => complete,
+        None => {
+            let mut plan = Plan { contract, subtasks, check, form, notes };
+            let begun: BTreeSet<String> = {
+                let known = board.lock();
+                let begun = known.pieces.iter().filter(|piece| piece.progress != Progress::Waiting);
+                begun.map(|piece| piece.subtask.id.clone()).collect()
+            };
+            let existing: BTreeSet<RelPath> = match cx.on_workspace(|workspace| workspace.list().files).await {
+                Some(files) => files.into_iter().map(|file| file.path).collect(),
+                None => BTreeSet::new(),
+            };
+            let max = usize::try_from(cx.spec.settings.max_subtasks).unwrap_or(usize::MAX);
+            plan.notes.extend(plan::over_limit(plan.subtasks.len(), max));
+            let added = plan::validate(&mut plan, &begun, &|path| existing.contains(path));
+            let complete = Complete { plan, added };
+            let event = Event::PlanReady {
+                subtasks: u32::try_from(complete.plan.subtasks.len()).unwrap_or(u32::MAX),
+                form: form_name(complete.plan.form).to_owned(),
+                notes: complete.plan.notes.clone(),
+            };
+            cx.journal
+                .record("plan/complete", None, &complete, vec![NewEvent::new("plan.ready", event)], Vec::new())
+                .await?;
+            complete
+        }
+    };
+    if let Ok(text) = serde_json::to_string_pretty(&complete.plan) {
+        cx.logs.file("_plan.json", &text);
+    }
+    adopt(&mut board.lock(), complete);
+    progress.send_modify(|version| *version += 1);
+    Ok(())
+}
+
+/// Puts the validated plan on the board; what has begun keeps its progress.
+fn adopt(known: &mut board::Known, complete: Complete) {
+    known.contract = complete.plan.contract;
+    known.hint = complete.plan.check;
+    known.form = form_name(complete.plan.form).to_owned();
+    for subtask in complete.plan.subtasks {
+        for path in &subtask.owns {
+            known.owners.claim(path.clone(), &subtask.id);
+        }
+        if let Some(piece) = known.pieces.iter_mut().find(|piece| piece.subtask.id == subtask.id) {
+            piece.subtask = subtask;
+        }
+    }
+    for (id, path) in complete.added {
+        known.owners.claim(path.clone(), &id);
+        if let Some(piece) = known.pieces.iter_mut().find(|piece| piece.subtask.id == id) {
+            piece.added.insert(path);
+        }
+    }
+    known.planned = true;
+}
+
+fn form_name(form: PlanForm) -> &'static str {
+    match form {
+        PlanForm::Json => "json",
+        PlanForm::Prose => "prose",
+        PlanForm::Single => "single",
+    }
+}
+
+/// Feeds the planner's stream to the reader.
+struct Stream<'a> {
+    board: &'a Board,
+    /// What was known when the text began.
+    base: &'a Mutex<Vec<Subtask>>,
+    reader: Mutex<PlanReader>,
+    items: mpsc::Sender<Item>,
+}
+
+fn reader(known: &[Subtask]) -> PlanReader {
+    PlanReader::new(Known { subtasks: known.to_vec() })
+}
+
+impl Listener for Stream<'_> {
+    fn restart(&self) {
+        let known: Vec<Subtask> = self.board.lock().pieces.iter().map(|piece| piece.subtask.clone()).collect();
+        *self.reader.lock().unwrap_or_else(PoisonError::into_inner) = reader(&known);
+        *self.base.lock().unwrap_or_else(PoisonError::into_inner) = known;
+    }
+
+    fn text(&self, piece: &str) {
+        let items = self.reader.lock().unwrap_or_else(PoisonError::into_inner).push(piece);
+        for item in items {
+            // One that finds no room is read again when the answer is complete.
+            if self.items.try_send(item).is_err() {
+                return;
+            }
+        }
+    }
+}
+
+/// What the planner is shown of an existing tree.
+struct View {
+    tree: Vec<crate::workspace::TreeFile>,
+    heads: Vec<FileView>,
+    files: Vec<FileView>,
+}
+
+async fn view(cx: &RoundContext) -> View {
+    let seen = cx.on_workspace(|workspace| {
+        let tree = workspace.list().files;
+        let is_head = |path: &RelPath| matches!(path.as_str(), "AGENTS.md" | "CLAUDE.md" | "README.md" | "README");
+        let mut heads = Vec::new();
+        let mut files = Vec::new();
+        let mut bytes = 0;
+        for file in &tree {
+            if bytes + file.bytes as usize > SHOWN && !is_head(&file.path) {
+                continue;
+            }
+            let Ok(Some(content)) = workspace.read(&file.path) else { continue };
+            let Ok(text) = String::from_utf8(content.bytes) else { continue };
+            bytes += text.len();
+            let view = FileView { path: file.path.clone(), text };
+            if is_head(&file.path) { heads.push(view) } else { files.push(view) }
+        }
+        View { tree, heads, files }
+    });
+    seen.await.unwrap_or(View { tree: Vec::new(), heads: Vec::new(), files: Vec::new() })
+}
+
+/// A failure in words for people.
+pub(super) fn words(failure: &CallFailure) -> String {
+    failure.to_string()
+}
+
+pub(super) async fn note(cx: &RoundContext, key: &str, text: String) -> Result<(), Stop> {
+    cx.journal.say(format!("note/{key}"), Event::Note { level: NoteLevel::Warning, text }).await?;
+    Ok(())
+}

@@ -1,0 +1,115 @@
+//! How a round ends: one pure function from its final state to its outcome, first rule that fits.
+
+use proto::outcome::Outcome;
+use proto::report::CheckStatus;
+
+/// What ended the phases early.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Halt {
+    /// Somebody asked for it.
+    Cancelled,
+    /// The time limit.
+    Deadline,
+    /// The token or cost limit, with its name and what was spent.
+    Budget(String, String),
+    /// No model would serve the planner.
+    Provider(String),
+}
+
+/// The final state.
+#[derive(Clone, Debug)]
+pub(super) struct Facts {
+    /// What ended the phases early.
+    pub halt: Option<Halt>,
+    /// Whether a check was asked for.
+    pub check_asked: bool,
+    /// Colour of the check on the final tree.
+    pub check: CheckStatus,
+    /// Whether every subtask delivered.
+    pub delivered: bool,
+    /// Whether there are workers and no model would serve any of them.
+    pub unserved: bool,
+    /// Whether every way of fixing was tried.
+    pub exhausted: bool,
+}
+
+/// The outcome.
+pub(super) fn outcome(facts: &Facts) -> Outcome {
+    match &facts.halt {
+        Some(Halt::Cancelled) => Outcome::Cancelled,
+        _ if facts.check_asked && facts.check == CheckStatus::Green && facts.delivered => Outcome::Passed,
+        None if !facts.check_asked && facts.delivered => Outcome::Completed,
+        Some(Halt::Budget(..)) => Outcome::Budget,
+        Some(Halt::Deadline) => Outcome::Deadline,
+        Some(Halt::Provider(_)) => Outcome::Provider,
+        None if facts.unserved => Outcome::Provider,
+        None if facts.exhausted && facts.check == CheckStatus::Red => Outcome::NoProgress,
+        None if facts.check == CheckStatus::Red => Outcome::CheckFailed,
+        None => Outcome::Partial,
+    }
+}
+
+/// What the caller might do next.
+pub(super) fn next(outcome: Outcome, session: &str, errors: usize) -> String {
+    match outcome {
+        Outcome::Passed => format!("Go on with `et session send {session} \"…\"`."),
+        Outcome::Completed => {
+            format!("Nothing was built: add --iterate to build and mend, or `et session send {session} \"…\"`.")
+        }
+        Outcome::CheckFailed => format!(
+            "{errors} error(s) are left: `et session send {session} \"fix the remaining errors\" --max-iterations 5` goes on from here."
+        ),
+        Outcome::NoProgress => format!(
+            "The same {errors} error(s) came back after every way of fixing: look at them, or say what to do with `et session send {session} \"…\"`."
+        ),
+        Outcome::Provider => {
+            "No model answered: `et nodes` shows which providers do, and why the others don't.".to_owned()
+        }
+        Outcome::Budget => {
+            format!("Raise --max-tokens or --max-cost and go on with `et session send {session} \"go on\"`.")
+        }
+        Outcome::Deadline => format!("Raise --timeout and go on with `et session send {session} \"go on\"`."),
+        Outcome::Unsafe => "Install bubblewrap, or set `sandbox: prefer` in the configuration.".to_owned(),
+        Outcome::Partial => format!(
+            "Some of the plan wasn't delivered, see the subtasks: `et session send {session} \"…\"` asks for the rest."
+        ),
+        Outcome::Crashed => {
+            "The daemon died three times at this round: `et daemon logs` shows why; please report it.".to_owned()
+        }
+        Outcome::Cancelled => format!("`et session send {session} \"go on\"` starts another round on what is there."),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_rule_that_fits_decides() {
+        use CheckStatus::{Green, None as NotRun, Red};
+        use Outcome as O;
+        let budget = || Some(Halt::Budget("tokens".to_owned(), "10".to_owned()));
+        // halt, check asked, check, delivered, unserved, exhausted → outcome
+        let table = [
+            (None, true, Green, true, false, false, O::Passed),
+            (None, false, NotRun, true, false, false, O::Completed),
+            (Some(Halt::Cancelled), true, Green, true, false, false, O::Cancelled),
+            (budget(), true, Green, true, false, false, O::Passed),
+            (budget(), true, Red, true, false, false, O::Budget),
+            (budget(), false, NotRun, true, false, false, O::Budget),
+            (Some(Halt::Deadline), true, Red, true, false, true, O::Deadline),
+            (Some(Halt::Provider(String::new())), false, NotRun, false, false, false, O::Provider),
+            (None, true, NotRun, false, true, false, O::Provider),
+            (None, true, Red, true, false, true, O::NoProgress),
+            (None, true, Red, true, false, false, O::CheckFailed),
+            (None, true, Red, false, false, false, O::CheckFailed),
+            (None, true, Green, false, false, false, O::Partial),
+            (None, true, NotRun, true, false, false, O::Partial),
+            (None, false, NotRun, false, false, false, O::Partial),
+        ];
+        for (halt, check_asked, check, delivered, unserved, exhausted, expected) in table {
+            let facts = Facts { halt, check_asked, check, delivered, unserved, exhausted };
+            assert_eq!(outcome(&facts), expected, "{facts:?}");
+        }
+    }
+}

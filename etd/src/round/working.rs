@@ -1,0 +1,507 @@
+//! The workers: each subtask starts when its place in the plan allows it, answers, is reviewed where a reviewer is configured, and its
+//! files land.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
+use proto::config::role;
+use proto::event::Event;
+use proto::report::Refusal;
+use tokio::sync::watch;
+
+use super::board::{Board, Progress};
+use super::context::{Question, RoundContext, Seen, Stop};
+use super::logs::Decision;
+use super::planning::words;
+use super::writing::{self, Wanted, Written};
+use crate::answer::{self, Answer, Expected, Problem};
+use crate::blame::INTEGRATOR;
+use crate::calls::{CallRecord, Priority};
+use crate::plan::{self, Subtask};
+use crate::prompt::{self, FileView, Retry, ReviewBrief, WorkerBrief};
+use crate::provider::StopReason;
+use crate::relpath::RelPath;
+use crate::store::NewEvent;
+
+/// Times that an answer without usable files, and one whose files changed meanwhile, is asked again.
+const RETRIES: u32 = 1;
+
+/// Works until every subtask has ended. Subtasks start while the plan still grows; `progress` tells when there may be more.
+pub(super) async fn work(cx: &RoundContext, board: &Board, progress: &watch::Sender<u64>) -> Result<(), Stop> {
+    let mut news = progress.subscribe();
+    let mut running = FuturesUnordered::new();
+    let mut halted = None;
+    loop {
+        news.borrow_and_update();
+        if halted.is_none() {
+            for subtask in startable(cx, board, running.len()) {
+                board.lock().progress(&subtask.id, Progress::Running);
+                running.push(subtask_to_its_end(cx, board, subtask));
+            }
+        }
+        if running.is_empty() && (halted.is_some() || board.lock().planned) {
+            break;
+        }
+        tokio::select! {
+            Some(result) = running.next() => {
+                match result {
+                    Ok(()) => {}
+                    // What is in flight is paid for: it may end, nothing new starts.
+                    Err(Stop::Halt(halt)) => { halted.get_or_insert(halt); }
+                    Err(stop) => return Err(stop),
+                }
+            }
+            // The sender is the caller's.
+            _ = news.changed(), if halted.is_none() => {}
+        }
+    }
+    match halted {
+        Some(halt) => Err(halt.into()),
+        None => take_over(cx, board).await,
+    }
+}
+
+/// Subtasks that may start now, as far as there is room.
+fn startable(cx: &RoundContext, board: &Board, running: usize) -> Vec<Subtask> {
+    let room = usize::try_from(cx.spec.settings.workers).unwrap_or(usize::MAX).saturating_sub(running);
+    let known = board.lock();
+    let subtasks: Vec<Subtask> = known.pieces.iter().map(|piece| piece.subtask.clone()).collect();
+    let ids = |wanted: &dyn Fn(Progress) -> bool| -> BTreeSet<String> {
+        let pieces = known.pieces.iter().filter(|piece| wanted(piece.progress));
+        pieces.map(|piece| piece.subtask.id.clone()).collect()
+    };
+    let started = ids(&|progress| progress != Progress::Waiting);
+    let ended = ids(&Progress::is_over);
+    let ready = plan::ready(&subtasks, &started, &ended, known.planned);
+    subtasks.into_iter().filter(|subtask| ready.contains(&subtask.id)).take(room).collect()
+}
+
+/// An answer that could be used.
+struct Candidate {
+    score: Option<u32>,
+    files: BTreeMap<RelPath, Option<String>>,
+    answer: Answer,
+    seen: Seen,
+}
+
+async fn subtask_to_its_end(cx: &RoundContext, board: &Board, subtask: Subtask) -> Result<(), Stop> {
+    let id = subtask.id.clone();
+    let mut tries = Tries { unusable: RETRIES, conflict: RETRIES, low: cx.spec.settings.guardrail_retries };
+    let mut attempt = 0;
+    let mut retry: Option<(String, String)> = None;
+    let mut best: Option<Candidate> = None;
+    // Complete files of answers that weren't complete themselves.
+    let mut kept: BTreeMap<RelPath, Option<String>> = BTreeMap::new();
+    loop {
+        attempt += 1;
+        let Some((record, seen)) = ask(cx, board, &subtask, attempt, retry.as_ref()).await? else {
+            let progress = if best.is_some() { break } else { Progress::Unserved };
+            board.lock().progress(&id, progress);
+            return Ok(());
+        };
+        let owns = owned(board, &id);
+        let mut answer = read(cx, &record, &owns);
+        for file in answer.files.drain(..) {
+            kept.insert(file.path, Some(file.content));
+        }
+        for path in answer.deletions.drain(..) {
+            kept.insert(path, None);
+        }
+        let lacking = lacking(cx, &answer, &kept, &subtask).await;
+        finished(cx, &id, attempt, &record, &kept).await?;
+        if let Some(reason) = lacking {
+            let again = tries.unusable > 0;
+            failed(cx, &id, attempt, &reason, again).await?;
+            if again {
+                tries.unusable -= 1;
+                retry = Some((record.text, reason));
+                continue;
+            }
+            if kept.is_empty() && best.is_none() {
+                board.lock().progress(&id, Progress::Unusable);
+                return refuse(cx, board, &id, &answer).await;
+            }
+        }
+        let files = std::mem::take(&mut kept);
+        let score = review(cx, board, &subtask, attempt, &record.text).await?;
+        let points = score.as_ref().map(|(score, _)| *score);
+        let better = best.as_ref().is_none_or(|best| points > best.score);
+        if better {
+            best = Some(Candidate { score: points, files, answer, seen });
+        }
+        if let Some((score, reason)) = score
+            && score < cx.spec.settings.guardrail_threshold
+            && tries.low > 0
+        {
+            tries.low -= 1;
+            retry = Some((record.text, format!("a reviewer gave it {score} of 10: {reason}")));
+            continue;
+        }
+        let Some(candidate) = best.take() else { break };
+        let written = land(cx, board, &id, attempt, &candidate).await?;
+        if written.conflicts.is_empty() || tries.conflict == 0 {
+            return settle(cx, board, &subtask, candidate, &written).await;
+        }
+        tries.conflict -= 1;
+        let paths: Vec<String> = written.conflicts.iter().map(ToString::to_string).collect();
+        let reason = format!("{} changed meanwhile; the current content is shown now", paths.join(", "));
+        failed(cx, &id, attempt, &reason, true).await?;
+        retry = Some((record.text, reason));
+    }
+    if let Some(candidate) = best {
+        let written = land(cx, board, &id, attempt, &candidate).await?;
+        return settle(cx, board, &subtask, candidate, &written).await;
+    }
+    Ok(())
+}
+
+struct Tries {
+    unusable: u32,
+    conflict: u32,
+    low: u32,
+}
+
+/// One question to a worker. None: no model would serve it.
+async fn ask(
+    cx: &RoundContext,
+    board: &Board,
+    subtask: &Subtask,
+    attempt: u32,
+    retry: Option<&(String, String)>,
+) -> Result<Option<(CallRecord, Seen)>, Stop> {
+    let (by, role) = cx.worker_role(subtask.specialist.as_deref())?;
+    let (plan, contract, brief) = {
+        let known = board.lock();
+        let plan: Vec<Subtask> = known.pieces.iter().map(|piece| piece.subtask.clone()).collect();
+        (plan, known.contract.clone(), known.brief.clone())
+    };
+    let own_paths = owned(board, &subtask.id);
+    let (own, mut seen) = views(cx, own_paths.clone()).await;
+    let (reads, reads_seen) = views(cx, subtask.reads.clone()).await;
+    seen.extend(reads_seen);
+    let key = format!("work/{}/{attempt}", subtask.id);
+    let event = Event::WorkerStarted { worker: subtask.id.clone(), title: subtask.title.clone(), attempt };
+    let question = Question {
+        key: key.clone(),
+        worker: &subtask.id,
+        role,
+        by,
+        avoid: Vec::new(),
+        prompt: Box::new(|window| {
+            let brief = WorkerBrief {
+                task: &cx.spec.task,
+                contract: &contract,
+                plan: &plan,
+                subtask,
+                own: &own,
+                reads: &reads,
+                brief: brief.as_deref(),
+                earlier: &cx.earlier,
+                retry: retry.map(|(answer, reason)| Retry { answer, reason }),
+            };
+            prompt::worker(&brief, window)
+        }),
+        schema: None,
+        priority: Priority::Normal,
+        events: vec![NewEvent::new(format!("worker.started/{}/{attempt}", subtask.id), event)],
+        seen,
+        listener: None,
+    };
+    let (asked, fresh) = cx.ask(board, question).await?;
+    let (outcome, detail, tokens) = match &asked.result {
+        Ok(record) => ("answered", record.model.clone(), record.usage.input + record.usage.output),
+        Err(failure) => ("no answer", words(failure), 0),
+    };
+    if fresh {
+        cx.logs.decide(Decision {
+            timestamp: String::new(),
+            phase: "work",
+            agent: &subtask.id,
+            intent: &subtask.title,
+            action: format!("attempt {attempt}"),
+            outcome,
+            detail,
+            token_cost: tokens,
+        });
+    }
+    match asked.result {
+        Ok(record) => {
+            if let Some(number) = board.lock().number(&subtask.id) {
+                cx.logs.answer(number, &record.text);
+            }
+            Ok(Some((record, asked.seen)))
+        }
+        Err(failure) => {
+            failed(cx, &subtask.id, attempt, &words(&failure), false).await?;
+            Ok(None)
+        }
+    }
+}
+
+/// Files that a worker may write: what it owns by the plan and by earlier claims.
+pub(super) fn owned(board: &Board, worker: &str) -> Vec<RelPath> {
+    board.lock().owners.files_of(worker)
+}
+
+/// Reads an answer for the files that it means.
+pub(super) fn read(cx: &RoundContext, record: &CallRecord, owns: &[RelPath]) -> Answer {
+    let cut = record.stop != StopReason::End;
+    answer::read(&record.text, &Expected { owns, work_dir_name: cx.work_dir_name(), cut })
+}
+
+/// The current content of files, as far as they may be shown, and what was seen of them.
+pub(super) async fn views(cx: &RoundContext, paths: Vec<RelPath>) -> (Vec<FileView>, Seen) {
+    let read = cx.on_workspace(move |workspace| {
+        let mut views = Vec::new();
+        let mut seen = Seen::new();
+        for path in paths {
+            match workspace.read(&path) {
+                Ok(Some(content)) => {
+                    seen.insert(path.clone(), Some(content.hash));
+                    if let Ok(text) = String::from_utf8(content.bytes) {
+                        views.push(FileView { path, text });
+                    }
+                }
+                Ok(None) => {
+                    seen.insert(path, None);
+                }
+                // Refused: nothing of it is shown.
+                Err(_) => {}
+            }
+        }
+        (views, seen)
+    });
+    read.await.unwrap_or_default()
+}
+
+/// Why an answer isn't enough, if so.
+async fn lacking(
+    cx: &RoundContext,
+    answer: &Answer,
+    files: &BTreeMap<RelPath, Option<String>>,
+    subtask: &Subtask,
+) -> Option<String> {
+    for problem in &answer.problems {
+        match problem {
+            Problem::Truncated(path) if !files.contains_key(path) => return Some(format!("{path} was cut off")),
+            Problem::Placeholder(path) if !files.contains_key(path) => {
+                return Some(format!("{path} leaves code out; give the whole file"));
+            }
+            _ => {}
+        }
+    }
+    if files.is_empty() {
+        return (!answer.no_change).then(|| "the answer has no file in it".to_owned());
+    }
+    if answer.no_change {
+        return None;
+    }
+    let missing: Vec<RelPath> = subtask.owns.iter().filter(|path| !files.contains_key(*path)).cloned().collect();
+    let (_, seen) = views(cx, missing.clone()).await;
+    let missing: Vec<String> = missing
+        .iter()
+        .filter(|path| cx.workspace.is_none() || seen.get(*path).is_some_and(Option::is_none))
+        .map(ToString::to_string)
+        .collect();
+    (!missing.is_empty()).then(|| format!("{} is missing in the answer", missing.join(", ")))
+}
+
+async fn finished(
+    cx: &RoundContext,
+    worker: &str,
+    attempt: u32,
+    record: &CallRecord,
+    files: &BTreeMap<RelPath, Option<String>>,
+) -> Result<(), Stop> {
+    let event = Event::WorkerFinished {
+        worker: worker.to_owned(),
+        attempt,
+        model: record.model.clone(),
+        tokens_in: record.usage.input,
+        tokens_out: record.usage.output,
+        duration_ms: record.duration_ms,
+        files: files.keys().map(ToString::to_string).collect(),
+    };
+    cx.journal.say(format!("worker.finished/{worker}/{attempt}"), event).await?;
+    Ok(())
+}
+
+async fn failed(cx: &RoundContext, worker: &str, attempt: u32, reason: &str, again: bool) -> Result<(), Stop> {
+    let event = Event::WorkerFailed { worker: worker.to_owned(), attempt, reason: reason.to_owned(), again };
+    cx.journal.say(format!("worker.failed/{worker}/{attempt}"), event).await?;
+    Ok(())
+}
+
+/// The reviewer's score of an answer; none without a reviewer, or if it can't be read.
+async fn review(
+    cx: &RoundContext,
+    board: &Board,
+    subtask: &Subtask,
+    attempt: u32,
+    text: &str,
+) -> Result<Option<(u32, String)>, Stop> {
+    let Some(by) = cx.role(role::REVIEWER) else { return Ok(None) };
+    let question = Question {
+        key: format!("review/{}/{attempt}", subtask.id),
+        worker: "reviewer",
+        role: role::REVIEWER,
+        by,
+        avoid: Vec::new(),
+        prompt: Box::new(|window| prompt::review(&ReviewBrief { task: &cx.spec.task, subtask, answer: text }, window)),
+        schema: None,
+        priority: Priority::Normal,
+        events: Vec::new(),
+        seen: Seen::new(),
+        listener: None,
+    };
+    let (asked, fresh) = cx.ask(board, question).await?;
+    let record = match asked.result {
+        Ok(record) => record,
+        Err(failure) => {
+            let key = format!("review/{}/{attempt}", subtask.id);
+            super::planning::note(cx, &key, format!("{} wasn't reviewed: {}", subtask.id, words(&failure))).await?;
+            return Ok(None);
+        }
+    };
+    let Some((score, reason)) = prompt::parse_review(&record.text) else { return Ok(None) };
+    let accepted = score >= cx.spec.settings.guardrail_threshold;
+    let event = Event::ReviewScored { worker: subtask.id.clone(), attempt, score, reason: reason.clone(), accepted };
+    cx.journal.say(format!("review.scored/{}/{attempt}", subtask.id), event).await?;
+    if fresh {
+        cx.logs.decide(Decision {
+            timestamp: String::new(),
+            phase: "review",
+            agent: "reviewer",
+            intent: &subtask.id,
+            action: format!("scored {score}"),
+            outcome: if accepted { "accepted" } else { "asked again" },
+            detail: reason.clone(),
+            token_cost: record.usage.input + record.usage.output,
+        });
+    }
+    Ok(Some((score, reason)))
+}
+
+/// What of an answer may be written by whom; the rest is refused or offered to the integrator.
+pub(super) fn share_out(
+    board: &Board,
+    worker: &str,
+    files: &BTreeMap<RelPath, Option<String>>,
+    may_claim: bool,
+) -> (Vec<Wanted>, Vec<Refusal>) {
+    let mut known = board.lock();
+    let mut wanted = Vec::new();
+    let mut refused = Vec::new();
+    for (path, content) in files {
+        if may_claim {
+            known.owners.claim(path.clone(), worker);
+        }
+        match known.owners.owner_of(path) {
+            Some(owner) if owner == worker => wanted.push(Wanted { path: path.clone(), content: content.clone() }),
+            Some(owner) => refused.push(Refusal {
+                path: path.to_string(),
+                reason: format!("it belongs to {owner}"),
+                worker: worker.to_owned(),
+            }),
+            None => match content {
+                Some(content) => known.offers.push((worker.to_owned(), path.clone(), content.clone())),
+                None => refused.push(Refusal {
+                    path: path.to_string(),
+                    reason: "only its owner may delete a file".to_owned(),
+                    worker: worker.to_owned(),
+                }),
+            },
+        }
+    }
+    (wanted, refused)
+}
+
+/// Refusals that come from the reading of an answer.
+pub(super) fn unsafe_paths(worker: &str, answer: &Answer) -> Vec<Refusal> {
+    let unsafe_path = |problem: &Problem| match problem {
+        Problem::UnsafePath(path, reason) => {
+            Some(Refusal { path: path.clone(), reason: reason.clone(), worker: worker.to_owned() })
+        }
+        _ => None,
+    };
+    answer.problems.iter().filter_map(unsafe_path).collect()
+}
+
+async fn land(
+    cx: &RoundContext,
+    board: &Board,
+    worker: &str,
+    attempt: u32,
+    candidate: &Candidate,
+) -> Result<Written, Stop> {
+    // A subtask that owns nothing by the plan may claim what nobody owns; the first complete answer has it.
+    let may_claim = board.lock().piece(worker).is_some_and(|piece| piece.subtask.owns.is_empty());
+    let (wanted, mut refused) = share_out(board, worker, &candidate.files, may_claim);
+    refused.extend(unsafe_paths(worker, &candidate.answer));
+    if cx.workspace.is_none() {
+        return Ok(Written::default());
+    }
+    writing::write(cx, board, &format!("work/{worker}/{attempt}"), worker, wanted, &candidate.seen, refused).await
+}
+
+async fn refuse(cx: &RoundContext, board: &Board, worker: &str, answer: &Answer) -> Result<(), Stop> {
+    let refused = unsafe_paths(worker, answer);
+    if !refused.is_empty() && cx.workspace.is_some() {
+        writing::write(cx, board, &format!("work/{worker}/refused"), worker, Vec::new(), &Seen::new(), refused).await?;
+    }
+    Ok(())
+}
+
+async fn settle(
+    cx: &RoundContext,
+    board: &Board,
+    subtask: &Subtask,
+    candidate: Candidate,
+    written: &Written,
+) -> Result<(), Stop> {
+    let usable = cx.workspace.is_none() || !written.done.is_empty() || candidate.answer.no_change;
+    let mut known = board.lock();
+    // Only paths that can't be taken were in it.
+    let offered = known.offers.iter().any(|(worker, ..)| *worker == subtask.id);
+    known.progress(&subtask.id, if usable || offered { Progress::Usable } else { Progress::Unusable });
+    if !candidate.answer.remarks.is_empty() {
+        known.notes.push((subtask.id.clone(), candidate.answer.remarks));
+    }
+    Ok(())
+}
+
+/// Files that nobody owns and that a worker gave nevertheless: the integrator takes the first one of each path over as it is, which
+/// saves a call.
+async fn take_over(cx: &RoundContext, board: &Board) -> Result<(), Stop> {
+    if cx.workspace.is_none() {
+        return Ok(());
+    }
+    let offers = {
+        let mut known = board.lock();
+        let order: Vec<String> = known.pieces.iter().map(|piece| piece.subtask.id.clone()).collect();
+        let mut offers = std::mem::take(&mut known.offers);
+        // In the plan's order, whoever was quicker.
+        offers.sort_by_key(|(worker, ..)| order.iter().position(|id| id == worker));
+        let mut taken: BTreeMap<RelPath, String> = BTreeMap::new();
+        for (_, path, content) in offers {
+            if known.owners.owner_of(&path).is_none() {
+                taken.entry(path).or_insert(content);
+            }
+        }
+        taken
+    };
+    if offers.is_empty() {
+        return Ok(());
+    }
+    let (_, seen) = views(cx, offers.keys().cloned().collect()).await;
+    // What is there already wasn't shown to the worker: it isn't overwritten.
+    let wanted = offers
+        .into_iter()
+        .filter(|(path, _)| seen.get(path).is_some_and(Option::is_none))
+        .map(|(path, content)| Wanted { path, content: Some(content) })
+        .collect();
+    let seen = Seen::new();
+    writing::write(cx, board, "takeover", INTEGRATOR, wanted, &seen, Vec::new()).await?;
+    Ok(())
+}

@@ -1,0 +1,362 @@
+//! What must survive: sessions, rounds, events, steps, file contents. The only module that knows SQL.
+//!
+//! One thread owns the only connection that writes ([`writer`]); it commits what is queued in one transaction and answers after the
+//! commit, so that whatever was acknowledged survives `kill -9`. Readers use connections of their own and short transactions.
+//! A reader of events learns of new ones through a `watch` channel that carries the head of the session's log; what it then
+//! reads comes from the database, so nothing is ever skipped or shown before it is durable.
+
+mod read;
+mod schema;
+mod writer;
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use proto::event::Event;
+use proto::id::{RoundId, SessionId};
+use proto::message::StoredEvent;
+use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
+
+pub use read::{OpenRound, RoundRow, SessionRow, StepRow};
+
+/// Why the store can't do what is asked.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The disk is full or can't be written: nothing was acknowledged, and trying again may help.
+    #[error("the database can't be written: {0}")]
+    Unwritable(String),
+    /// A newer version wrote the database.
+    #[error("the database has version {found}, this build knows versions up to {known}")]
+    Newer {
+        /// Version in the file.
+        found: usize,
+        /// Newest version known.
+        known: usize,
+    },
+    /// The database isn't sound; it was set aside.
+    #[error("the database {path} is damaged ({why}); it was kept as {kept}")]
+    Damaged {
+        /// Where it was.
+        path: String,
+        /// What the check says.
+        why: String,
+        /// Where it is now.
+        kept: String,
+    },
+    /// Anything else that SQLite says.
+    #[error("database: {0}")]
+    Sqlite(String),
+    /// What is stored isn't what this build writes.
+    #[error("stored {what} can't be read: {why}")]
+    Content {
+        /// What.
+        what: String,
+        /// Why.
+        why: String,
+    },
+    /// The store was closed.
+    #[error("the store is closed")]
+    Closed,
+}
+
+/// What a session keeps for its next rounds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SessionSpec {
+    /// Flags of its spawn.
+    pub flags: proto::settings::Flags,
+    /// Configuration of its spawn.
+    pub config: proto::config::Config,
+}
+
+/// What a round needs to run, without a single secret.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RoundSpec {
+    /// What to do.
+    pub task: String,
+    /// Where; absolute.
+    pub work_dir: Option<String>,
+    /// How.
+    pub settings: proto::settings::Settings,
+    /// With whom.
+    pub config: proto::config::Config,
+    /// Variables that checks may see.
+    pub env: std::collections::BTreeMap<String, String>,
+    /// Variables that checks may see and whose values aren't stored.
+    pub secret_env: std::collections::BTreeMap<String, proto::config::SecretRef>,
+}
+
+/// A new event with the key that makes it the same one when the round is resumed.
+#[derive(Clone, Debug)]
+pub struct NewEvent {
+    /// Unique in the round.
+    pub key: String,
+    /// What happened.
+    pub event: Event,
+}
+
+impl NewEvent {
+    /// Pairs a key with an event.
+    pub fn new(key: impl Into<String>, event: Event) -> Self {
+        Self { key: key.into(), event }
+    }
+}
+
+/// One change of the database. Several in one [`Store::commit`] happen together or not at all.
+#[derive(Debug)]
+pub enum Change {
+    /// A new session.
+    NewSession {
+        /// Its id.
+        id: SessionId,
+        /// Where it works.
+        work_dir: Option<String>,
+        /// What it keeps.
+        spec: Box<SessionSpec>,
+    },
+    /// What a session keeps is replaced.
+    SessionSpec {
+        /// Its id.
+        id: SessionId,
+        /// What it keeps now.
+        spec: Box<SessionSpec>,
+    },
+    /// A new round at the end of its session.
+    NewRound {
+        /// Its session.
+        session: SessionId,
+        /// Its number.
+        round: u32,
+        /// Its id.
+        id: RoundId,
+        /// What it needs.
+        spec: Box<RoundSpec>,
+    },
+    /// A key that must not queue twice.
+    Idempotency {
+        /// The key.
+        key: String,
+        /// What it made.
+        session: SessionId,
+        /// Its round.
+        round: u32,
+    },
+    /// A round begins.
+    RoundStarted {
+        /// Its id.
+        id: RoundId,
+        /// Where its logs are.
+        log_dir: Option<String>,
+    },
+    /// Somebody asked for the end of a round.
+    RoundCancelled {
+        /// Its id.
+        id: RoundId,
+    },
+    /// A round ended.
+    RoundEnded {
+        /// Its id.
+        id: RoundId,
+        /// How.
+        report: Box<proto::report::RoundReport>,
+    },
+    /// Time at work of a round so far.
+    Active {
+        /// Its id.
+        id: RoundId,
+        /// Milliseconds.
+        ms: u64,
+    },
+    /// An event of a round; its position is given at commit.
+    Event {
+        /// The session.
+        session: SessionId,
+        /// The round.
+        round: u32,
+        /// What, with its key.
+        event: Box<NewEvent>,
+    },
+    /// A finished step.
+    Step {
+        /// The round.
+        round: RoundId,
+        /// Its key.
+        key: String,
+        /// Hash of what was asked.
+        request_hash: Option<String>,
+        /// Its result as JSON.
+        value: String,
+    },
+    /// A model call is about to be sent.
+    CallSent {
+        /// The round.
+        round: RoundId,
+        /// Key of its step.
+        key: String,
+    },
+    /// The content of a file.
+    Blob {
+        /// Its SHA-256.
+        hash: String,
+        /// It.
+        bytes: Vec<u8>,
+    },
+    /// A child process lives.
+    ChildStarted(crate::sandbox::ChildRecord),
+    /// It is gone.
+    ChildEnded(crate::sandbox::ChildRecord),
+    /// Unclean stops of a round.
+    Unclean {
+        /// The round.
+        id: RoundId,
+        /// How many in a row.
+        count: u32,
+        /// Steps at the last one.
+        steps: i64,
+    },
+    /// The daemon stops in good order, or starts.
+    CleanStop(bool),
+}
+
+/// Handle to the database. Cheap to clone.
+#[derive(Clone)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    writer: writer::Writer,
+    readers: read::Readers,
+    heads: Mutex<HashMap<SessionId, watch::Sender<u64>>>,
+    trouble: Arc<Mutex<Option<String>>>,
+}
+
+impl Store {
+    /// Opens or creates the database in a state dir and brings it up to date. Blocks.
+    ///
+    /// # Errors
+    /// If it can't be written, is newer than this build, or is damaged (then it was set aside).
+    pub fn open(state_dir: &Path) -> Result<Self, StoreError> {
+        let path = state_dir.join(proto::endpoint::DATABASE_FILE);
+        let connection = schema::open(&path)?;
+        let trouble = Arc::new(Mutex::new(None));
+        Ok(Self {
+            inner: Arc::new(Inner {
+                writer: writer::Writer::start(connection, Arc::clone(&trouble))?,
+                readers: read::Readers::new(path),
+                heads: Mutex::default(),
+                trouble,
+            }),
+        })
+    }
+
+    /// Makes changes together and returns once they are on disk.
+    ///
+    /// Dropping the future doesn't undo them: they may or may not happen.
+    ///
+    /// # Errors
+    /// If nothing was changed; [`StoreError::Unwritable`] may pass.
+    pub async fn commit(&self, changes: Vec<Change>) -> Result<(), StoreError> {
+        for (session, head) in self.inner.writer.commit(changes).await? {
+            self.head_sender(session, head).send_if_modified(|known| {
+                let newer = head > *known;
+                *known = head.max(*known);
+                newer
+            });
+        }
+        Ok(())
+    }
+
+    /// Like [`Store::commit`], but waits for a full disk to have room again.
+    ///
+    /// # Errors
+    /// If trying again can't help.
+    pub async fn commit_patiently(&self, make: impl Fn() -> Vec<Change>) -> Result<(), StoreError> {
+        let mut pause = std::time::Duration::from_millis(100);
+        loop {
+            match self.commit(make()).await {
+                Err(StoreError::Unwritable(why)) => {
+                    tracing::warn!(why, "waiting for the disk");
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(std::time::Duration::from_secs(2));
+                }
+                other => return other,
+            }
+        }
+    }
+
+    /// Why nothing can be written at the moment.
+    #[must_use]
+    pub fn trouble(&self) -> Option<String> {
+        self.inner.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// A channel that carries the head of a session's log: the position of its last event, 0 if there is none.
+    ///
+    /// # Errors
+    /// If the database can't be read.
+    pub async fn head(&self, session: SessionId) -> Result<watch::Receiver<u64>, StoreError> {
+        let known =
+            self.inner.heads.lock().unwrap_or_else(PoisonError::into_inner).get(&session).map(watch::Sender::subscribe);
+        match known {
+            Some(receiver) => Ok(receiver),
+            None => {
+                let head = self.read(move |reader| reader.head(session)).await?;
+                Ok(self.head_sender(session, head).subscribe())
+            }
+        }
+    }
+
+    fn head_sender(&self, session: SessionId, head: u64) -> watch::Sender<u64> {
+        let mut heads = self.inner.heads.lock().unwrap_or_else(PoisonError::into_inner);
+        heads.entry(session).or_insert_with(|| watch::channel(head).0).clone()
+    }
+
+    /// Runs a query on a thread for blocking work.
+    ///
+    /// # Errors
+    /// What the query says.
+    pub async fn read<T, F>(&self, query: F) -> Result<T, StoreError>
+    where
+        T: std::marker::Send + 'static,
+        F: FnOnce(&read::Reader<'_>) -> Result<T, StoreError> + std::marker::Send + 'static,
+    {
+        let inner = Arc::clone(&self.inner);
+        tokio::task::spawn_blocking(move || inner.readers.with(query)).await.map_err(|_| StoreError::Closed)?
+    }
+
+    /// Events after a position, in order, about `max_bytes` at most (one at least).
+    ///
+    /// # Errors
+    /// If the database can't be read.
+    pub async fn events_after(
+        &self,
+        session: SessionId,
+        seq: u64,
+        max_bytes: usize,
+    ) -> Result<Vec<StoredEvent>, StoreError> {
+        self.read(move |reader| reader.events_after(session, seq, max_bytes)).await
+    }
+
+    /// Writes everything to the database file and stops the writer. Blocks until that is done.
+    pub fn close(&self) {
+        self.inner.writer.close();
+    }
+}
+
+/// Milliseconds since 1970.
+#[must_use]
+pub fn now_ms() -> i64 {
+    jiff::Timestamp::now().as_millisecond()
+}
+
+fn sqlite(error: &rusqlite::Error) -> StoreError {
+    use rusqlite::ErrorCode;
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DiskFull | ErrorCode::SystemIoFailure | ErrorCode::ReadOnly | ErrorCode::CannotOpen) => {
+            StoreError::Unwritable(error.to_string())
+        }
+        _ => StoreError::Sqlite(error.to_string()),
+    }
+}

@@ -1,0 +1,279 @@
+//! The thread that owns the only connection that writes.
+//!
+//! It takes what is queued (256 requests at most), runs all of it in one transaction with a savepoint each, and answers after the
+//! commit. A request that fails is rolled back alone.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use proto::event::{EventLine, SCHEMA};
+use proto::id::SessionId;
+use rusqlite::{Connection, OptionalExtension, params};
+use tokio::sync::{mpsc, oneshot};
+
+use super::{Change, NewEvent, RoundSpec, SessionSpec, StoreError, now_ms, sqlite};
+
+/// Requests in one transaction at most.
+const BATCH: usize = 256;
+/// Version of the JSON that this build writes into `spec`, `value` and `report` columns.
+pub(super) const JSON_VERSION: i64 = 1;
+
+type Heads = Vec<(SessionId, u64)>;
+type Answer = Result<Heads, StoreError>;
+
+struct Job {
+    changes: Vec<Change>,
+    answer: oneshot::Sender<Answer>,
+}
+
+enum Order {
+    Commit(Job),
+    Close,
+}
+
+/// Handle to the writer thread.
+pub(super) struct Writer {
+    orders: mpsc::Sender<Order>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Writer {
+    pub(super) fn start(connection: Connection, trouble: Arc<Mutex<Option<String>>>) -> Result<Self, StoreError> {
+        let (orders, inbox) = mpsc::channel(BATCH * 2);
+        let thread = std::thread::Builder::new()
+            .name("store".to_owned())
+            .spawn(move || Loop { connection, heads: HashMap::new(), trouble }.run(inbox))
+            .map_err(|error| StoreError::Sqlite(error.to_string()))?;
+        Ok(Self { orders, thread: Mutex::new(Some(thread)) })
+    }
+
+    pub(super) async fn commit(&self, changes: Vec<Change>) -> Answer {
+        let (answer, receiver) = oneshot::channel();
+        self.orders.send(Order::Commit(Job { changes, answer })).await.map_err(|_| StoreError::Closed)?;
+        receiver.await.map_err(|_| StoreError::Closed)?
+    }
+
+    pub(super) fn close(&self) {
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(thread) = thread else { return };
+        // A full channel drains, since the thread is alive.
+        while let Err(mpsc::error::TrySendError::Full(_)) = self.orders.try_send(Order::Close) {
+            std::thread::yield_now();
+        }
+        if thread.join().is_err() {
+            tracing::error!("the store's writer panicked");
+        }
+    }
+}
+
+struct Loop {
+    connection: Connection,
+    /// Last position given in each session's log.
+    heads: HashMap<SessionId, u64>,
+    trouble: Arc<Mutex<Option<String>>>,
+}
+
+impl Loop {
+    fn run(mut self, mut inbox: mpsc::Receiver<Order>) {
+        let mut open = true;
+        while open {
+            let mut jobs = Vec::new();
+            match inbox.blocking_recv() {
+                Some(Order::Commit(job)) => jobs.push(job),
+                Some(Order::Close) | None => break,
+            }
+            while jobs.len() < BATCH {
+                match inbox.try_recv() {
+                    Ok(Order::Commit(job)) => jobs.push(job),
+                    Ok(Order::Close) => {
+                        open = false;
+                        break;
+                    }
+                    Err(_) => break,
+                }
+            }
+            self.batch(jobs);
+        }
+        if let Err(error) = self.connection.pragma_update(None, "wal_checkpoint", "truncate") {
+            tracing::warn!(%error, "no checkpoint at the end");
+        }
+    }
+
+    fn batch(&mut self, jobs: Vec<Job>) {
+        let before = self.heads.clone();
+        let mut results = Vec::with_capacity(jobs.len());
+        let committed = self.transaction(&jobs, &mut results);
+        let trouble = committed.as_ref().err().map(ToString::to_string);
+        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
+        if let Err(error) = committed {
+            self.heads = before;
+            for job in jobs {
+                // A caller that went away doesn't need the answer.
+                let _ = job.answer.send(Err(error.clone()));
+            }
+            return;
+        }
+        for (job, result) in jobs.into_iter().zip(results) {
+            let _ = job.answer.send(result);
+        }
+    }
+
+    fn transaction(&mut self, jobs: &[Job], results: &mut Vec<Answer>) -> Result<(), StoreError> {
+        let mut transaction = self.connection.transaction().map_err(|error| sqlite(&error))?;
+        for job in jobs {
+            let mut heads = self.heads.clone();
+            let savepoint = transaction.savepoint().map_err(|error| sqlite(&error))?;
+            match job.changes.iter().try_for_each(|change| apply(&savepoint, &mut heads, change)) {
+                Ok(()) => {
+                    savepoint.commit().map_err(|error| sqlite(&error))?;
+                    let moved = heads.iter().filter(|(id, head)| self.heads.get(id) != Some(head));
+                    results.push(Ok(moved.map(|(id, head)| (*id, *head)).collect()));
+                    self.heads = heads;
+                }
+                // A full disk concerns them all.
+                Err(error @ StoreError::Unwritable(_)) => return Err(error),
+                Err(error) => {
+                    drop(savepoint);
+                    results.push(Err(error));
+                }
+            }
+        }
+        transaction.commit().map_err(|error| sqlite(&error))
+    }
+}
+
+fn json<T: serde::Serialize>(what: &str, value: &T) -> Result<String, StoreError> {
+    serde_json::to_string(value).map_err(|error| StoreError::Content { what: what.to_owned(), why: error.to_string() })
+}
+
+fn apply(db: &Connection, heads: &mut HashMap<SessionId, u64>, change: &Change) -> Result<(), StoreError> {
+    let now = now_ms();
+    match change {
+        Change::NewSession { id, work_dir, spec } => run(
+            db,
+            "INSERT INTO session (id, created_ms, updated_ms, work_dir, spec, spec_version) VALUES (?1, ?2, ?2, ?3, ?4, ?5)",
+            params![id.to_string(), now, work_dir, json::<SessionSpec>("session", spec)?, JSON_VERSION],
+        ),
+        Change::SessionSpec { id, spec } => run(
+            db,
+            "UPDATE session SET spec = ?2, spec_version = ?3 WHERE id = ?1",
+            params![id.to_string(), json::<SessionSpec>("session", spec)?, JSON_VERSION],
+        ),
+        Change::NewRound { session, round, id, spec } => run(
+            db,
+            "INSERT INTO round (session, round, id, state, task, spec, spec_version, queued_ms)
+             VALUES (?1, ?2, ?3, 'queued', ?4, ?5, ?6, ?7)",
+            params![
+                session.to_string(),
+                round,
+                id.to_string(),
+                spec.task,
+                json::<RoundSpec>("round", spec)?,
+                JSON_VERSION,
+                now
+            ],
+        ),
+        Change::Idempotency { key, session, round } => run(
+            db,
+            "INSERT INTO idempotency (key, session, round) VALUES (?1, ?2, ?3)",
+            params![key, session.to_string(), round],
+        ),
+        Change::RoundStarted { id, log_dir } => run(
+            db,
+            "UPDATE round SET state = 'running', log_dir = ?2, started_ms = coalesce(started_ms, ?3) WHERE id = ?1",
+            params![id.to_string(), log_dir, now],
+        ),
+        Change::RoundCancelled { id } => {
+            run(db, "UPDATE round SET cancelled = 1 WHERE id = ?1", params![id.to_string()])
+        }
+        Change::RoundEnded { id, report } => run(
+            db,
+            "UPDATE round SET state = 'ended', ended_ms = ?2, outcome = ?3, report = ?4 WHERE id = ?1",
+            params![id.to_string(), now, report.outcome.as_str(), json("report", report)?],
+        ),
+        Change::Active { id, ms } => run(
+            db,
+            "UPDATE round SET active_ms = max(active_ms, ?2) WHERE id = ?1",
+            params![id.to_string(), i64::try_from(*ms).unwrap_or(i64::MAX)],
+        ),
+        Change::Event { session, round, event } => event_row(db, heads, *session, *round, event, now),
+        Change::Step { round, key, request_hash, value } => run(
+            db,
+            "INSERT INTO step (round, key, position, request_hash, value, version, at_ms)
+             SELECT ?1, ?2, count(*) + 1, ?3, ?4, ?5, ?6 FROM step WHERE round = ?1",
+            params![round.to_string(), key, request_hash, value, JSON_VERSION, now],
+        ),
+        Change::CallSent { round, key } => run(
+            db,
+            "INSERT INTO call (round, key, sent) VALUES (?1, ?2, 1) ON CONFLICT DO UPDATE SET sent = sent + 1",
+            params![round.to_string(), key],
+        ),
+        Change::Blob { hash, bytes } => {
+            run(db, "INSERT OR IGNORE INTO blob (hash, bytes) VALUES (?1, ?2)", params![hash, bytes])
+        }
+        Change::ChildStarted(child) => run(
+            db,
+            "INSERT OR REPLACE INTO child (pid, start_time, boot_id, mark) VALUES (?1, ?2, ?3, ?4)",
+            params![child.pid, child.start_time, child.boot_id, child.mark],
+        ),
+        Change::ChildEnded(child) => {
+            run(db, "DELETE FROM child WHERE pid = ?1 AND start_time = ?2", params![child.pid, child.start_time])
+        }
+        Change::Unclean { id, count, steps } => run(
+            db,
+            "UPDATE round SET unclean = ?2, steps_seen = ?3 WHERE id = ?1",
+            params![id.to_string(), count, steps],
+        ),
+        Change::CleanStop(clean) => run(
+            db,
+            "INSERT INTO mark (key, value) VALUES ('clean_stop', ?1) ON CONFLICT DO UPDATE SET value = ?1",
+            params![clean.to_string()],
+        ),
+    }
+}
+
+fn event_row(
+    db: &Connection,
+    heads: &mut HashMap<SessionId, u64>,
+    session: SessionId,
+    round: u32,
+    new: &NewEvent,
+    now: i64,
+) -> Result<(), StoreError> {
+    let head = match heads.get(&session) {
+        Some(head) => *head,
+        None => db
+            .prepare_cached("SELECT max(seq) FROM event WHERE session = ?1")
+            .and_then(|mut statement| statement.query_row([session.to_string()], |row| row.get::<_, Option<u64>>(0)))
+            .optional()
+            .map_err(|error| sqlite(&error))?
+            .flatten()
+            .unwrap_or(0),
+    };
+    let seq = head + 1;
+    let at = jiff::Timestamp::from_millisecond(now).unwrap_or_default();
+    let line = EventLine {
+        schema: SCHEMA.to_owned(),
+        session,
+        round,
+        seq: Some(seq),
+        at: format!("{at:.3}"),
+        event: new.event.clone(),
+    };
+    run(
+        db,
+        "INSERT INTO event (session, seq, round, key, json) VALUES (?1, ?2, ?3, ?4, ?5)",
+        params![session.to_string(), seq, round, new.key, json("event", &line)?],
+    )?;
+    run(db, "UPDATE session SET updated_ms = ?2 WHERE id = ?1", params![session.to_string(), now])?;
+    heads.insert(session, seq);
+    Ok(())
+}
+
+fn run(db: &Connection, sql: &str, values: impl rusqlite::Params) -> Result<(), StoreError> {
+    db.prepare_cached(sql)
+        .and_then(|mut statement| statement.execute(values))
+        .map(|_| ())
+        .map_err(|error| sqlite(&error))
+}
