@@ -1,0 +1,111 @@
+//! The configuration: found, read, trusted, resolved. What leaves this module is a [`Config`] without secrets, and their
+//! values apart.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use proto::config::{Config, SecretRef};
+use proto::endpoint::NETWORK_ENV;
+use proto::message::SecretValue;
+use proto::outcome::exit;
+
+use crate::context::{Lookup, absolute};
+use crate::exit::Problem;
+
+pub(crate) mod detect;
+pub(crate) mod discover;
+mod file;
+mod mask;
+pub(crate) mod prices;
+mod resolve;
+pub(crate) mod secrets;
+pub(crate) mod trust;
+
+/// A configuration and what belongs to it.
+#[derive(Debug)]
+pub(crate) struct Loaded {
+    /// What the daemon gets and may keep.
+    pub(crate) config: Config,
+    /// What it gets and must not keep.
+    pub(crate) secrets: Vec<SecretValue>,
+    /// What the user should know: parts that were ignored or left out.
+    pub(crate) notes: Vec<String>,
+}
+
+/// The configuration that counts: that of a file, or else what can be detected.
+///
+/// # Errors
+/// What is wrong in the file (exit code 2); no provider at all, or a missing key (3).
+pub(crate) fn load(flag: Option<&Path>, cwd: &Path, var: Lookup<'_>) -> Result<Loaded, Problem> {
+    let Some(found) = discover::find(flag, cwd, var)? else { return detect::detect(var, &detect::ask_ollama) };
+    let text = read(&found.path)?;
+    let trusted = found.origin != discover::Origin::Here || trust::is_trusted(&found.path, &text, var);
+    let pairs = if trusted { trust::Pairs::new() } else { trust::own_pairs(var) };
+    resolve::resolve(&resolve::Source { path: &found.path, text: &text, trusted, pairs }, var)
+}
+
+/// The text of a config file.
+///
+/// # Errors
+/// If it can't be read, isn't UTF-8, or is longer than any config should be.
+pub(crate) fn read(path: &Path) -> Result<String, Problem> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| Problem::usage(format!("reading the config {}: {error}", path.display())))?;
+    if text.len() > 1024 * 1024 {
+        return Err(Problem::usage(format!("the config {} is longer than 1 MiB", path.display())));
+    }
+    Ok(text)
+}
+
+/// Whether a text is a config that could be used, apart from keys and trust; for `et trust`.
+///
+/// # Errors
+/// As [`load`], without missing keys.
+pub(crate) fn validate(path: &Path, text: &str, var: Lookup<'_>) -> Result<(), Problem> {
+    let source = resolve::Source { path, text, trusted: true, pairs: trust::Pairs::new() };
+    match resolve::resolve(&source, var) {
+        Err(problem) if problem.exit_code == exit::USAGE => Err(problem),
+        _ => Ok(()),
+    }
+}
+
+/// Proxy and CA settings of this process: references, and their values, which may hold passwords.
+fn network(var: Lookup<'_>) -> (BTreeMap<String, SecretRef>, Vec<SecretValue>) {
+    let mut references = BTreeMap::new();
+    let mut values = Vec::new();
+    for name in NETWORK_ENV {
+        if let Some(value) = var(name) {
+            let reference = secrets::env_ref(name);
+            references.insert((*name).to_owned(), reference.clone());
+            values.push(secrets::value(reference, value));
+        }
+    }
+    (references, values)
+}
+
+/// Where log dirs are made: `ET_LOG_DIR`, else what a config says, else below the user's documents.
+fn log_dir(own: Option<&str>, base: &Path, var: Lookup<'_>) -> String {
+    let dir = var("ET_LOG_DIR");
+    let dir = dir.as_deref().or(own).unwrap_or("~/Documents/electrictown-logs");
+    absolute(dir, base, var).to_string_lossy().into_owned()
+}
+
+/// What a newcomer is told.
+fn no_provider(why: &str) -> Problem {
+    Problem::new(exit::PROVIDER, format!("no model provider is configured: {why}")).hint(
+        "do one of these:\n  \
+         export ANTHROPIC_API_KEY=...   (or OPENAI_API_KEY, or GEMINI_API_KEY)\n  \
+         start Ollama on this machine and pull a model, or set OLLAMA_HOST to one that runs elsewhere\n  \
+         write ~/.config/electrictown/electrictown.yaml with your providers, models and roles\n\
+         or see it work first, offline and without a key: et demo",
+    )
+}
+
+/// A trusted config from its text.
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may")]
+pub(crate) fn test_config(text: &str) -> Config {
+    let source =
+        resolve::Source { path: Path::new("/c/electrictown.yaml"), text, trusted: true, pairs: trust::Pairs::new() };
+    resolve::resolve(&source, &|_| None).unwrap().config
+}
