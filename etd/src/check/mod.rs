@@ -1,6 +1,6 @@
 //! Builds and tests the tree with the project's real toolchain.
 //!
-//! Three parts: [`detect`] says from the list of files what to run (pure), [`run`] runs it below the sandbox, and the outcome is
+//! Three parts: [`mod@detect`] says from the list of files what to run (pure), [`mod@run`] runs it below the sandbox, and the outcome is
 //! judged together with what the readers of diagnostics found in the output.
 //!
 //! A check is green only if every step that is needed ran and exited 0. It must never be green because nothing ran, and a missing
