@@ -18,7 +18,7 @@ test: ## all tests: pure logic, then end to end with real processes (names the t
 lint: ## format, clippy and docs, warnings are errors
 	@$(CARGO) fmt --all --check
 	@$(CARGO) clippy --workspace --all-targets --features etd/test-hooks,et/test-hooks -- -D warnings
-	@RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --quiet
+	@RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --document-private-items --quiet
 
 build: ## release binaries in target/release
 	@$(CARGO) build --release --bin et --bin etd

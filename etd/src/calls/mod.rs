@@ -5,7 +5,7 @@
 //! before it is sent. One [`Router`] serves all sessions of the daemon, so that they share what is known of each endpoint.
 //!
 //! It never reads what an answer says, never stores anything, and knows no vendor: requests go through
-//! [`Provider`](crate::provider::Provider), which also keeps the timers inside a request.
+//! [`Provider`], which also keeps the timers inside a request.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,6 +1,6 @@
 //! What must survive: sessions, rounds, events, steps, file contents. The only module that knows SQL.
 //!
-//! One thread owns the only connection that writes ([`writer`]); it commits what is queued in one transaction and answers after the
+//! One thread owns the only connection that writes (`writer`); it commits what is queued in one transaction and answers after the
 //! commit, so that whatever was acknowledged survives `kill -9`. Readers use connections of their own and short transactions.
 //! A reader of events learns of new ones through a `watch` channel that carries the head of the session's log; what it then
 //! reads comes from the database, so nothing is ever skipped or shown before it is durable.

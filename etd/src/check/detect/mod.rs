@@ -1,6 +1,6 @@
 //! What to run for a tree. Pure: a list of files and a function that reads one.
 //!
-//! One file per family of toolchains, one line each in [`ROWS`]. To add a toolchain, write a function that returns a list of steps
+//! One file per family of toolchains, one line each in `ROWS`. To add a toolchain, write a function that returns a list of steps
 //! per sub-project and add it there.
 
 mod cargo;
