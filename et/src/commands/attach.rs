@@ -2,7 +2,7 @@
 
 use proto::outcome::exit;
 
-use super::{Ended, follow, shown, view};
+use super::{Ended, Showing, follow, shown, view};
 use crate::args::Attach;
 use crate::context::Context;
 use crate::exit::Problem;
@@ -18,7 +18,8 @@ pub(super) async fn run(context: &Context, args: &Attach) -> Ended {
     let shown = shown(context, request::session(&args.id)?).await?;
     let session = shown.summary.id;
     let mut signals = ProcessSignals::new()?;
-    let mut view = view(context, session, shown.summary.rounds, false);
-    let what = Watch { session, from, follow: args.follow, text: args.stream, round: None, interrupted: false };
+    let showing = Showing { stream: args.stream, ..Showing::default() };
+    let (mut view, text) = view(context, session, shown.summary.rounds, showing);
+    let what = Watch { session, from, follow: args.follow, text, round: None, interrupted: false };
     follow(context, what, &mut signals, view.as_mut()).await
 }

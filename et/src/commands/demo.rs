@@ -12,10 +12,11 @@ use proto::config::{
     role,
 };
 use proto::endpoint::state_dir;
+use proto::message::Queued;
 use proto::settings::Flags;
 
 use super::run::{spawn_request, watch_round};
-use super::{Ended, daemon, note};
+use super::{Ended, Showing, daemon};
 use crate::args::Demo;
 use crate::config::Loaded;
 use crate::context::{Context, absolute};
@@ -46,13 +47,17 @@ pub(super) async fn run(mut context: Context, args: &Demo) -> Ended {
     let loaded =
         Loaded { config: config(log_dir, recording.unwrap_or_default()), secrets: Vec::new(), notes: Vec::new() };
     let flags = Flags { iterate: Some(true), ..Flags::default() };
-    if !context.json {
-        note(&context, "demo: the model's answers are recordings; planning, writing, building and fixing are real");
-        note(&context, &format!("demo: files go to {}", work_dir.as_deref().unwrap_or_default()));
-    }
+    let place = work_dir.clone().unwrap_or_default();
+    let opening = |_: &Queued| {
+        format!(
+            "demo: the model's answers are recordings; planning, writing, cargo and fixing are real\nfiles go to {place}"
+        )
+    };
+    let showing = Showing { max_builds: Some(flags.resolve().max_iterations), ..Showing::default() };
     context.state_dir = Some(state);
     context.autostart = true;
-    let ended = watch_round(&context, spawn_request(TASK.to_owned(), work_dir, flags, loaded), false, false).await;
+    let request = spawn_request(TASK.to_owned(), work_dir, flags, loaded);
+    let ended = watch_round(&context, request, showing, &opening).await;
     daemon::stop_quietly(&context).await;
     ended
 }

@@ -14,6 +14,7 @@ use crate::exit::{Problem, exit_code, tell};
 use crate::link::Link;
 use crate::view::View;
 use crate::view::json::Json;
+use crate::view::live::{self, Live};
 use crate::view::plain::Plain;
 use crate::watch::{self, ProcessSignals, Watch};
 
@@ -177,13 +178,27 @@ fn find_secrets(names: &[proto::config::SecretRef]) -> Vec<SecretValue> {
     secrets::find(names, &Context::var)
 }
 
-/// The view that fits the flags and the terminal.
-fn view(context: &Context, session: SessionId, round: u32, plan: bool) -> Box<dyn View> {
+/// How a session is to be shown.
+#[derive(Clone, Copy, Default)]
+struct Showing {
+    /// Print the plan: there is nothing else.
+    plan: bool,
+    /// Pieces of model text in the JSON lines.
+    stream: bool,
+    /// Builds at most, where that is known.
+    max_builds: Option<u32>,
+}
+
+/// The view that fits the flags and the terminal, and whether it wants model text.
+fn view(context: &Context, session: SessionId, round: u32, show: Showing) -> (Box<dyn View>, bool) {
     let (out, err) = (Box::new(std::io::stdout()), Box::new(std::io::stderr()));
     if context.json {
-        return Box::new(Json::new(session, round, out, err));
+        return (Box::new(Json::new(session, round, out, err)), show.stream);
     }
-    Box::new(Plain::new(out, err, context.quiet, plan))
+    if !context.quiet && !show.plan && live::fits(&Context::var) {
+        return (Box::new(Live::new(out, show.max_builds, &Context::var)), true);
+    }
+    (Box::new(Plain::new(out, err, context.quiet, show.plan)), false)
 }
 
 /// Watches a session with the signals of this process.

@@ -5,7 +5,7 @@ use proto::message::{From, Queued, Request, SecretValue, Spawn};
 use proto::outcome::exit;
 use proto::settings::Flags;
 
-use super::{Ended, follow, idempotency_key, note, notes, provide, queue, variable_names, view};
+use super::{Ended, Showing, follow, idempotency_key, note, notes, provide, queue, variable_names, view};
 use crate::args::Run;
 use crate::config::{self, Loaded};
 use crate::context::Context;
@@ -31,7 +31,15 @@ pub(super) async fn run(context: &Context, args: &Run) -> Ended {
         print_queued(context, &queued);
         return Ok(0);
     }
-    watch_round(context, request, flags.dry_run, args.stream).await
+    let settings = flags.resolve();
+    let showing = Showing {
+        plan: flags.dry_run,
+        stream: args.stream,
+        max_builds: settings.iterate.then_some(settings.max_iterations),
+    };
+    let come_back =
+        |queued: &Queued| format!("session {} (et session attach {})", queued.session, queued.session.short());
+    watch_round(context, request, showing, &come_back).await
 }
 
 /// The request of a first round.
@@ -68,8 +76,13 @@ pub(super) fn print_queued(context: &Context, queued: &Queued) {
     }
 }
 
-/// Queues a round and watches it to its end.
-pub(super) async fn watch_round(context: &Context, request: Request, dry_run: bool, text: bool) -> Ended {
+/// Queues a round and watches it to its end. `opening` is the first line for people.
+pub(super) async fn watch_round(
+    context: &Context,
+    request: Request,
+    showing: Showing,
+    opening: &dyn Fn(&Queued) -> String,
+) -> Ended {
     let mut signals = ProcessSignals::new()?;
     let mut interrupted = false;
     let queued = {
@@ -88,9 +101,9 @@ pub(super) async fn watch_round(context: &Context, request: Request, dry_run: bo
         }
     };
     if !context.json {
-        note(context, &format!("session {} (et session attach {})", queued.session, queued.session.short()));
+        note(context, &opening(&queued));
     }
-    let mut view = view(context, queued.session, queued.round, dry_run);
+    let (mut view, text) = view(context, queued.session, queued.round, showing);
     let what = Watch {
         session: queued.session,
         from: From::NewestRound,

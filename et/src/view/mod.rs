@@ -5,6 +5,7 @@ use proto::message::{Heartbeat, LiveText};
 use proto::report::RoundReport;
 
 pub(crate) mod json;
+pub(crate) mod live;
 pub(crate) mod plain;
 
 /// Shows a session. Each durable event comes once, in order. A reader that went away is no error.
