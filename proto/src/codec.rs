@@ -62,10 +62,14 @@ pub enum CodecError {
     TooLong(usize),
 }
 
-type Config = Configuration<LittleEndian, Varint, Limit<MAX_FRAME>>;
+/// What a decoder may claim. It counts an integer with its full width, eight bytes at most, though small ones take one byte in
+/// a frame: so every body that was encoded can be decoded, and a length that merely claims to be huge is refused.
+const MAX_CLAIM: usize = 8 * MAX_FRAME;
+
+type Config = Configuration<LittleEndian, Varint, Limit<MAX_CLAIM>>;
 
 fn config() -> Config {
-    bincode::config::standard().with_limit::<MAX_FRAME>()
+    bincode::config::standard().with_limit::<MAX_CLAIM>()
 }
 
 /// Encodes a body.

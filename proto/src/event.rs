@@ -1,8 +1,32 @@
 //! The events of a session, as stored, streamed and printed with `--json`.
 //!
-//! One event is one line of JSON: [`EventLine`]. Durable events have a `seq` (1, 2, 3 … per session, in commit order) and are
-//! the same for every reader for ever. [`Event::Heartbeat`] and [`Event::Text`] are live only: their `seq` is null and they are never
-//! replayed. A new field or type may be added at any time; changing one makes a new [`SCHEMA`].
+//! One event is one line of JSON, an [`EventLine`]: what all lines have, then `type`, then the fields of that [`Event`] beside it.
+//!
+//! ```
+//! let line = r#"{"schema":"et.event/1","session":"01234567-89ab-4cde-8f01-23456789abcd","round":1,"seq":7,
+//!     "at":"2026-01-01T00:00:00.000Z","type":"worker.started","worker":"2","title":"The server","attempt":1}"#;
+//! let line: proto::event::EventLine = serde_json::from_str(line)?;
+//! assert_eq!(line.seq, Some(7));
+//! # Ok::<(), serde_json::Error>(())
+//! ```
+//!
+//! Durable events have a `seq`: 1, 2, 3 … per session, in commit order. They are the same for every reader for ever.
+//! [`Event::Heartbeat`] and [`Event::Text`] are live only: their `seq` is null and they are never replayed.
+//!
+//! | part of a round | types |
+//! |---|---|
+//! | accepted, begun | `round.queued`, `round.started` |
+//! | plan | `plan.subtask` for each subtask, then `plan.ready`; workers may start in between |
+//! | work | `worker.started`, then `worker.finished` or `worker.failed`; `review.scored` |
+//! | files | `file.written`, `file.deleted`, `file.refused` |
+//! | builds | `check.started`, `check.finished`; `fix.assigned`, `fix.finished`; `tree.restored` |
+//! | end | `synthesis`, and always last `result` |
+//! | at any time | `budget`, `note`; live: `heartbeat`, `text` |
+//!
+//! What a reader may rely on: a value that isn't known is null, its field is there all the same; fields and types are added,
+//! so unknown ones are to be skipped; a changed or removed one makes a new [`SCHEMA`]. The JSON schema of these types is
+//! `proto/schema/et.event-1.json`, held by a test. An error before there is a round is no event: it is one line of type `error`
+//! with `exit_code`, `message` and `hint`.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -17,7 +41,7 @@ pub const SCHEMA: &str = "et.event/1";
 /// One line.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct EventLine {
-    /// [`SCHEMA`].
+    /// Name and version of the format: `et.event/1`.
     pub schema: String,
     /// The session.
     pub session: SessionId,
@@ -215,7 +239,7 @@ pub enum Event {
         iteration: u32,
         /// Its colour.
         status: CheckStatus,
-        /// Exit code of the command that failed, or 0.
+        /// Exit code of the command that failed, or 0; null if it was ended by a signal or couldn't be started.
         exit_code: Option<i32>,
         /// How long it took.
         duration_ms: u64,
