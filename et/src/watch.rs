@@ -345,7 +345,7 @@ impl State {
                         self.report = Some(*report);
                     }
                 }
-                Err(error) => view.notice(&format!("warning: event {} can't be read: {error}", stored.seq)),
+                Err(error) => view.unknown(&stored.json, &error.to_string()),
             }
         }
     }

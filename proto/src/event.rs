@@ -330,6 +330,10 @@ pub enum Event {
     Text {
         /// Subtask id, `tester`, `integrator`, `planner`, `reviewer`.
         worker: String,
+        /// `provider/model` that writes it.
+        model: String,
+        /// Whether this is the whole answer so far (after attaching, or when it starts anew) or what follows.
+        restart: bool,
         /// The piece.
         text: String,
     },

@@ -59,8 +59,17 @@ impl View for Json {
         self.print(raw);
     }
 
+    fn unknown(&mut self, raw: &str, _why: &str) {
+        self.print(raw);
+    }
+
     fn live(&mut self, text: &LiveText) {
-        self.print_live(text.round, Event::Text { worker: text.worker.clone(), text: text.text.clone() });
+        self.print_live(text.round, Event::Text {
+            worker: text.worker.clone(),
+            model: text.model.clone(),
+            restart: text.restart,
+            text: text.text.clone(),
+        });
     }
 
     fn heartbeat(&mut self, beat: &Heartbeat) {

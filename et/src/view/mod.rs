@@ -12,6 +12,11 @@ pub(crate) mod plain;
 pub(crate) trait View {
     /// A durable event; `raw` is its line as it is stored.
     fn event(&mut self, line: &EventLine, raw: &str);
+    /// A durable event that this build can't read, such as one of a later version.
+    fn unknown(&mut self, raw: &str, why: &str) {
+        let _ = raw;
+        self.notice(&format!("warning: an event can't be read: {why}"));
+    }
     /// A piece of model text.
     fn live(&mut self, text: &LiveText);
     /// Nothing else happened for a while.

@@ -177,7 +177,7 @@ fn events() -> Vec<(&'static str, Event)> {
         ("note", Event::Note { level: NoteLevel::Warning, text: "no tests".into() }),
         ("result", Event::Result(Box::new(report()))),
         ("heartbeat", Event::Heartbeat { state: "running".into() }),
-        ("text", Event::Text { worker: worker(), text: "fn".into() }),
+        ("text", Event::Text { worker: worker(), model: "p/m".into(), restart: true, text: "fn".into() }),
     ]
 }
 
