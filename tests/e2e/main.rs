@@ -1,1 +1,5 @@
-//! e2e
+//! End-to-end tests: real `et`, real `etd`, a scripted model, real compilers. One binary, a module per subject.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may")]
+
+mod harness;
+mod projects;

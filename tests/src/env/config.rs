@@ -116,8 +116,12 @@ impl Config {
     #[must_use]
     pub fn yaml(&self) -> String {
         let mut out = String::new();
-        let parts =
-            [("providers", &self.providers), ("models", &self.models), ("roles", &self.roles), ("specialists", &self.specialists)];
+        let parts = [
+            ("providers", &self.providers),
+            ("models", &self.models),
+            ("roles", &self.roles),
+            ("specialists", &self.specialists),
+        ];
         for (name, lines) in parts.into_iter().filter(|(_, lines)| !lines.is_empty()) {
             out.push_str(&format!("{name}:\n"));
             for line in lines {

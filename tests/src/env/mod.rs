@@ -185,20 +185,17 @@ impl Env {
     }
 
     /// A command line of `et`, to be run or spawned.
-    #[must_use]
     pub fn et<S: AsRef<str>>(&self, args: impl IntoIterator<Item = S>) -> Et {
         self.command(&self.et, args)
     }
 
     /// The same for any program.
-    #[must_use]
     pub fn command<S: AsRef<str>>(&self, program: impl AsRef<Path>, args: impl IntoIterator<Item = S>) -> Et {
         let args = args.into_iter().map(|arg| arg.as_ref().to_owned()).collect();
         Et::new(program.as_ref().to_owned(), args, self.vars(), self.work())
     }
 
     /// A script for `sh`, with `et` and `etd` in PATH.
-    #[must_use]
     pub fn sh(&self, script: &str) -> Et {
         let bin = self.et.parent().unwrap_or(Path::new("/")).to_string_lossy().into_owned();
         let path = format!("{bin}:{}", self.vars().get("PATH").cloned().unwrap_or_default());
@@ -219,8 +216,20 @@ impl Env {
         rows: u16,
         columns: u16,
     ) -> Terminal {
+        self.on_terminal(&self.et, args, rows, columns)
+    }
+
+    /// Starts any program on a terminal of its own.
+    #[must_use]
+    pub fn on_terminal<S: AsRef<str>>(
+        &self,
+        program: impl AsRef<Path>,
+        args: impl IntoIterator<Item = S>,
+        rows: u16,
+        columns: u16,
+    ) -> Terminal {
         let args: Vec<String> = args.into_iter().map(|arg| arg.as_ref().to_owned()).collect();
-        Terminal::start(&self.et, &args, &self.vars(), &self.work(), rows, columns)
+        Terminal::start(program.as_ref(), &args, &self.vars(), &self.work(), rows, columns)
     }
 
     /// The path of `et`.
@@ -234,6 +243,23 @@ impl Env {
     pub fn lock_record(&self) -> Option<LockRecord> {
         let text = fs::read_to_string(self.state_dir().join(LOCK_FILE)).ok()?;
         serde_json::from_str(text.lines().next()?).ok()
+    }
+
+    /// The lock records of all state dirs below this environment.
+    fn lock_records(&self) -> Vec<LockRecord> {
+        let mut records = Vec::new();
+        let mut dirs = vec![self.root().to_owned()];
+        while let Some(dir) = dirs.pop() {
+            for entry in fs::read_dir(dir).into_iter().flatten().filter_map(Result::ok) {
+                if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                    dirs.push(entry.path());
+                } else if entry.file_name() == LOCK_FILE {
+                    let text = fs::read_to_string(entry.path()).unwrap_or_default();
+                    records.extend(text.lines().next().and_then(|line| serde_json::from_str(line).ok()));
+                }
+            }
+        }
+        records
     }
 
     /// The daemon's process id, if it runs.
@@ -295,7 +321,7 @@ impl Env {
                 } else if meta.is_file() {
                     let bytes = fs::read(&path).unwrap_or_default();
                     let has = |needle: &&str| bytes.windows(needle.len()).any(|window| window == needle.as_bytes());
-                    if needles.iter().any(|needle| has(&needle)) {
+                    if needles.iter().any(has) {
                         found.push(path);
                     }
                 }
@@ -313,13 +339,18 @@ impl Drop for Env {
             let from = lines.len().saturating_sub(200);
             eprintln!("--- the daemon's log, its end ---\n{}", lines[from..].join("\n"));
         }
-        let Some(pid) = self.daemon_pid() else { return };
-        let start_time = self.lock_record().map_or(0, |record| record.start_time);
-        // Gently, if it listens; it may be stopped, or of another mind.
-        let _ = self.et(["daemon", "stop"]).env("ET_NO_AUTOSTART", "1").timeout(Duration::from_secs(5)).try_run();
-        if !poll(Duration::from_secs(2), || !alive(pid, start_time)) {
-            let _ = kill(Pid::from_raw(pid as i32), Signal::SIGKILL);
-            poll(Duration::from_secs(5), || !alive(pid, start_time));
+        if let Some(pid) = self.daemon_pid() {
+            // Gently, if it listens; it may be stopped, or of another mind.
+            let _ = self.et(["daemon", "stop"]).env("ET_NO_AUTOSTART", "1").timeout(Duration::from_secs(5)).try_run();
+            let start_time = self.lock_record().map_or(0, |record| record.start_time);
+            poll(Duration::from_secs(2), || !alive(pid, start_time));
+        }
+        // What is left, of state dirs that commands made for themselves as well.
+        for record in self.lock_records() {
+            if alive(record.pid, record.start_time) {
+                let _ = kill(Pid::from_raw(record.pid as i32), Signal::SIGKILL);
+                poll(Duration::from_secs(5), || !alive(record.pid, record.start_time));
+            }
         }
     }
 }

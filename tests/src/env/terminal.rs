@@ -2,14 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::io::{Read as _, Write};
-use std::os::fd::{AsRawFd, RawFd};
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use filedescriptor::{AsRawFileDescriptor as _, POLLIN, Pipe, pollfd};
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
-use tokio::io::unix::AsyncFd;
-use tokio::sync::Notify;
 
 use super::poll;
 use crate::model::PATIENCE;
@@ -32,17 +30,9 @@ pub struct Terminal {
 struct Line {
     writer: Box<dyn Write + Send>,
     master: Box<dyn MasterPty + Send>,
-    stop: Arc<Notify>,
+    /// Dropped to end the thread, which holds a copy of the master open.
+    stop: filedescriptor::FileDescriptor,
     reading: std::thread::JoinHandle<()>,
-}
-
-/// The descriptor of the master, which [`Line`] keeps open for longer than this is used.
-struct Borrowed(RawFd);
-
-impl AsRawFd for Borrowed {
-    fn as_raw_fd(&self) -> RawFd {
-        self.0
-    }
 }
 
 impl Terminal {
@@ -68,32 +58,29 @@ impl Terminal {
         drop(pair.slave);
         let screen = Screen { parser: vt100::Parser::new(rows, columns, 1000), raw: Vec::new(), ended: false };
         let screen = Arc::new((Mutex::new(screen), Condvar::new()));
-        let stop = Arc::new(Notify::new());
+        let Pipe { read: stopped, write: stop } = Pipe::new().expect("a pipe");
         let mut reader = pair.master.try_clone_reader().expect("a reader of the terminal");
-        let descriptor = Borrowed(pair.master.as_raw_fd().expect("its descriptor"));
-        let (seen, stopped) = (Arc::clone(&screen), Arc::clone(&stop));
+        // `Line` keeps the master open for longer than the thread lives.
+        let master = pair.master.as_raw_fd().expect("its descriptor");
+        let seen = Arc::clone(&screen);
         let reading = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-            runtime.block_on(async {
-                let ready = AsyncFd::new(descriptor).expect("a descriptor that can be waited for");
-                let mut bytes = vec![0; 16 * 1024];
-                loop {
-                    let mut guard = tokio::select! {
-                        guard = ready.readable() => guard.expect("readiness"),
-                        () = stopped.notified() => break,
-                    };
-                    // It is readable, so this doesn't block; an error is how the end of a terminal looks on Linux.
-                    let count = reader.read(&mut bytes).unwrap_or(0);
-                    guard.clear_ready();
-                    if count == 0 {
-                        break;
-                    }
-                    let mut screen = seen.0.lock().unwrap_or_else(PoisonError::into_inner);
-                    screen.parser.process(&bytes[..count]);
-                    screen.raw.extend_from_slice(&bytes[..count]);
-                    seen.1.notify_all();
+            let mut bytes = vec![0; 16 * 1024];
+            loop {
+                let wait = |fd| pollfd { fd, events: POLLIN, revents: 0 };
+                let mut both = [wait(master), wait(stopped.as_raw_file_descriptor())];
+                if filedescriptor::poll(&mut both, None).is_err() || both[1].revents != 0 {
+                    break;
                 }
-            });
+                // It is readable, so this doesn't block; an error is how the end of a terminal looks on Linux.
+                let count = reader.read(&mut bytes).unwrap_or(0);
+                if count == 0 {
+                    break;
+                }
+                let mut screen = seen.0.lock().unwrap_or_else(PoisonError::into_inner);
+                screen.parser.process(&bytes[..count]);
+                screen.raw.extend_from_slice(&bytes[..count]);
+                seen.1.notify_all();
+            }
             seen.0.lock().unwrap_or_else(PoisonError::into_inner).ended = true;
             seen.1.notify_all();
         });
@@ -161,7 +148,7 @@ impl Terminal {
     /// Cuts the line, as a closed window or a lost connection does.
     pub fn hang_up(&mut self) {
         if let Some(Line { writer, master, stop, reading }) = self.line.take() {
-            stop.notify_one();
+            drop(stop);
             let _ = reading.join();
             drop(writer);
             drop(master);

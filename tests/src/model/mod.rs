@@ -31,7 +31,7 @@ pub use wire::Wire;
 use shared::Shared;
 
 /// How long a test waits for an event before it fails. Generous: it bounds a hang, nothing else.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A running server. Dropping it stops it and fails the test if there are complaints.
 pub struct Model {
@@ -234,8 +234,10 @@ impl Model {
     /// If so.
     pub fn no_call_twice(&self) {
         let pairs = self.calls_twice();
-        let lines: Vec<String> =
-            pairs.iter().map(|(first, second)| format!("{}\n  again as {}", first.summary(), second.summary())).collect();
+        let lines: Vec<String> = pairs
+            .iter()
+            .map(|(first, second)| format!("{}\n  again as {}", first.summary(), second.summary()))
+            .collect();
         assert!(pairs.is_empty(), "calls were paid for twice:\n{}", lines.join("\n"));
     }
 

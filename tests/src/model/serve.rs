@@ -198,9 +198,7 @@ async fn refusal(
     fault: &Fault,
 ) -> Result<bool, Close> {
     let (status, headers, body) = match fault {
-        Fault::Status(status) => {
-            (*status, String::new(), wire::error_body(wire, *status, "scripted to fail"))
-        }
+        Fault::Status(status) => (*status, String::new(), wire::error_body(wire, *status, "scripted to fail")),
         Fault::RateLimited(after) => {
             let header = match after {
                 RetryAfter::Seconds(seconds) => format!("retry-after: {seconds}\r\n"),
@@ -212,7 +210,11 @@ async fn refusal(
         }
         Fault::EchoKey(status, form) => {
             let key = wire::echo(*form, |name| request.header(name));
-            (*status, String::new(), wire::error_body(wire, *status, &format!("refused for the key {key} that was sent")))
+            (
+                *status,
+                String::new(),
+                wire::error_body(wire, *status, &format!("refused for the key {key} that was sent")),
+            )
         }
         Fault::ContextOverflow => (400, String::new(), wire::overflow_body(wire)),
         Fault::Redirect(to) => (307, format!("location: {to}\r\n"), String::new()),

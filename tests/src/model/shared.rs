@@ -264,8 +264,7 @@ fn take_fault(story: &mut Story, kind: Kind, subtask: Option<&str>, model: &str)
 fn tokens(story: &Story, selects: &dyn Fn(&On) -> bool, prompt: &str, answer: &str) -> Option<Tokens> {
     let count = |text: &str| (text.chars().count() as u64).div_ceil(4);
     let stated = story.usages.iter().rev().find(|usage| selects(&usage.on));
-    let (input, output) =
-        stated.map_or_else(|| (count(prompt), count(answer)), |usage| (usage.input, usage.output));
+    let (input, output) = stated.map_or_else(|| (count(prompt), count(answer)), |usage| (usage.input, usage.output));
     Some(Tokens { input, cached: story.cached.min(input), output })
 }
 

@@ -1,6 +1,7 @@
 //! From a request and a story to the text of an answer. What a prompt lacks is a complaint. Nothing here does I/O.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use regex::Regex;
 use serde_json::json;
@@ -35,9 +36,18 @@ pub(crate) struct Answer {
     pub(crate) complaints: Vec<String>,
 }
 
-fn matches(pattern: &str, text: &str) -> bool {
-    Regex::new(pattern).expect("a pattern").is_match(text)
+macro_rules! pattern {
+    ($name:ident, $text:literal) => {
+        static $name: LazyLock<Regex> = LazyLock::new(|| Regex::new($text).expect("a pattern"));
+    };
 }
+
+pattern!(LOOKS_BACK, "(?i)was built|closing|summar");
+pattern!(LOOKS_AHEAD, "(?i)agree|contract|coordinat");
+pattern!(FAILING, "(?m)^`[^\\n]*` fails with|makes? the check fail|^Fix (this error|all of these errors)");
+pattern!(TESTER, "(?i)you are the tester");
+pattern!(SUBTASK, "Your subtask ([A-Za-z0-9._-]+):");
+pattern!(DIAGNOSTIC, r"(?m)^\S.*: (error|warning|note)(\[[^\]]*\])?: ");
 
 /// What a request is.
 pub(crate) fn understand(story: &Story, asked: &Asked) -> Meaning {
@@ -49,19 +59,18 @@ pub(crate) fn understand(story: &Story, asked: &Asked) -> Meaning {
         Kind::Review
     } else if !system.contains("===FILE") {
         // Neither writes files; the one looks back, the other ahead.
-        if matches("(?i)was built|closing|summar", system) {
+        if LOOKS_BACK.is_match(system) {
             Kind::Synthesis
-        } else if matches("(?i)agree|contract|coordinat", system) {
+        } else if LOOKS_AHEAD.is_match(system) {
             Kind::Coordinate
         } else {
             Kind::Unknown
         }
     } else {
         let end = first.rsplit("\n\n").next().unwrap_or_default();
-        let failing = matches("(?m)^`[^\\n]*` fails with", first);
-        if failing || matches("(?i)fix (this|these|all|the)|makes? the check fail", end) {
+        if FAILING.is_match(first) {
             Kind::Fix
-        } else if matches("(?i)you are the tester", end) {
+        } else if TESTER.is_match(end) {
             Kind::Test
         } else {
             Kind::Work
@@ -69,8 +78,7 @@ pub(crate) fn understand(story: &Story, asked: &Asked) -> Meaning {
     };
     let text = asked.text();
     let chapter = chapter(story, &text);
-    let named = Regex::new(r"Your subtask ([A-Za-z0-9._-]+):").expect("a pattern");
-    let named = named.captures_iter(&text).last().map(|found| found[1].to_owned());
+    let named = SUBTASK.captures_iter(&text).last().map(|found| found[1].to_owned());
     let (chapter, subtask) = match kind {
         Kind::Work | Kind::Fix | Kind::Review => match subtask(story, chapter, &text, named.as_deref()) {
             Some((chapter, id)) => (chapter, Some(id)),
@@ -83,7 +91,8 @@ pub(crate) fn understand(story: &Story, asked: &Asked) -> Meaning {
 
 /// The chapter whose task's words stand last in the text: what is asked stands behind earlier rounds.
 fn chapter(story: &Story, text: &str) -> usize {
-    let place = |chapter: &Chapter| chapter.task.as_ref().map_or(Some(0), |task| text.rfind(task.as_str()).map(|at| at + 1));
+    let place =
+        |chapter: &Chapter| chapter.task.as_ref().map_or(Some(0), |task| text.rfind(task.as_str()).map(|at| at + 1));
     let found = story.chapters.iter().enumerate().filter_map(|(index, chapter)| Some((place(chapter)?, index)));
     // Of several without a task, the first.
     found.max_by_key(|(at, index)| (*at, usize::MAX - index)).map_or(0, |(_, index)| index)
@@ -167,7 +176,12 @@ pub(crate) fn tell(story: &Story, told: &mut Told, asked: &Asked, meaning: &Mean
                 files + "These test what the task asks for."
             });
         }
-        Kind::Coordinate => {}
+        Kind::Coordinate => {
+            // Asked where a plan in prose brought no contract.
+            let agreement =
+                format!("Language: {}\n{}\n{}", chapter.language, chapter.shared, chapter.conventions.join("\n"));
+            answer.text = matches!(chapter.form, PlanForm::Prose).then_some(agreement);
+        }
         Kind::Synthesis => answer.text = Some(chapter.synthesis.clone()),
         Kind::Models | Kind::Unknown => {}
     }
@@ -269,7 +283,7 @@ fn work(chapter: &Chapter, told: &mut Told, asked: &Asked, sub: Option<&Sub>, te
 
 fn fix(chapter: &Chapter, told: &mut Told, text: &str, sub: Option<&Sub>, answer: &mut Answer) {
     let found = text.rfind("fails with").map_or(text, |at| &text[at..]);
-    if !matches(r"(?m)^\S.*: (error|warning|note)(\[[^\]]*\])?: ", found) && !text.contains("End of the log") {
+    if !DIAGNOSTIC.is_match(found) && !text.contains("End of the log") {
         answer.complaints.push("the fix prompt has no diagnostic in it".to_owned());
     }
     let mut mended: Vec<(&str, &str)> = Vec::new();
@@ -292,7 +306,8 @@ fn fix(chapter: &Chapter, told: &mut Told, text: &str, sub: Option<&Sub>, answer
             None => text.contains(&format!("`{path}`")),
         };
         // A file that the window cuts says so in its place.
-        if !shown && !(text.contains(path) && text.contains("left out")) {
+        let cut = text.contains(path) && text.contains("left out …]");
+        if !shown && !cut {
             answer.complaints.push(format!("the fix prompt lacks the current content of {path}"));
         }
     }
@@ -313,5 +328,76 @@ fn review(chapter: &Chapter, subtask: Option<&str>, place: usize) -> Option<Stri
     match own.get(place - 1).or(own.last()) {
         Some((_, score, reason)) => Some(format!("SCORE: {score}\nREASON: {reason}")),
         None => chapter.every_score.map(|score| format!("SCORE: {score}\nREASON: as asked")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::projects::{stories, tasks};
+
+    #[test]
+    fn requests_are_recognised() {
+        let worker = "You are one of several programmers. Answer with whole files:\n===FILE: path===";
+        let subtask = |id: &str, title: &str| {
+            format!(
+                "Your subtask {id}: {title}\nPart {id} of the work: {title}; complete and precise.\nYour files, write only these: x"
+            )
+        };
+        let fix = |subtask: &str| {
+            format!(
+                "The task that all work on:\n{}\n\n{subtask}\n\n`go build ./... && go vet ./...` fails with (data):\na.go:1:2: error: x\n\nFix this error, in the files that are yours.",
+                tasks::REST_API
+            )
+        };
+        let work = |task: &str, subtask: &str| {
+            format!("Who does what:\n- store User store: store.go\n\nThe whole task:\n{task}\n\n{subtask}")
+        };
+        let gaps = format!(
+            "Earlier rounds:\n- {}\n\nThe whole task:\n{}\n\n{}",
+            tasks::REST_API,
+            tasks::GAPS,
+            subtask("routes", "DELETE and PATCH")
+        );
+        let table = [
+            ("Answer with one JSON object: {\"subtasks\": []}", format!("Task:\n{}", tasks::GAPS), "plan", 1),
+            (worker, work(tasks::REST_API, &subtask("store", "User store")), "work/store", 0),
+            (worker, gaps, "work/routes", 1),
+            (worker, fix(&subtask("handlers", "HTTP handlers")), "fix/handlers", 0),
+            (worker, fix(""), "fix/integrator", 0),
+            (
+                worker,
+                format!(
+                    "All files are written by now:\n- a\n\nThe task:\n{}\n\nYou are the tester. Write tests.",
+                    tasks::GAPS
+                ),
+                "test",
+                1,
+            ),
+            (
+                "Answer with two lines:\nSCORE: N\nREASON: x",
+                format!("{}\n\nIts answer:\n===FILE: a===", subtask("store", "User store")),
+                "review/store",
+                0,
+            ),
+            (
+                "You close a software task. Tell the user what was built.",
+                format!("The user's task:\n{}", tasks::GAPS),
+                "synthesis",
+                1,
+            ),
+            ("Write what they must agree on, and nothing else.", "The subtasks:\n- 1".to_owned(), "coordinate", 0),
+        ];
+        let story = stories::rest_api().and(stories::gaps());
+        for (system, text, label, chapter) in table {
+            let turns = vec![("user".to_owned(), text)];
+            let asked = Asked { system: system.to_owned(), turns, ..Asked::default() };
+            let meaning = understand(&story, &asked);
+            let found = match &meaning.subtask {
+                Some(subtask) => format!("{}/{subtask}", meaning.kind.name()),
+                None => meaning.kind.name().to_owned(),
+            };
+            assert_eq!((found.as_str(), meaning.chapter), (label, chapter), "{asked:?}");
+        }
     }
 }

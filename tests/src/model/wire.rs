@@ -223,8 +223,10 @@ impl Encoder {
                 };
                 json!({"type": "content_block_delta", "index": 0, "delta": delta})
             }
-            Wire::Gemini => json!({"candidates": [{"content": {"parts": [{"text": text}], "role": "model"}, "index": 0}],
-                "modelVersion": self.model}),
+            Wire::Gemini => {
+                json!({"candidates": [{"content": {"parts": [{"text": text}], "role": "model"}, "index": 0}],
+                "modelVersion": self.model})
+            }
         };
         self.line(&value)
     }
@@ -345,7 +347,9 @@ pub(crate) fn models_body(wire: Wire, names: &[String]) -> String {
         .map(|name| match wire {
             Wire::OpenAi => json!({"id": name, "object": "model", "created": 1, "owned_by": "tests"}),
             Wire::Ollama => json!({"name": name, "model": name, "size": 1}),
-            Wire::Anthropic => json!({"type": "model", "id": name, "display_name": name, "created_at": "2026-01-01T00:00:00Z"}),
+            Wire::Anthropic => {
+                json!({"type": "model", "id": name, "display_name": name, "created_at": "2026-01-01T00:00:00Z"})
+            }
             Wire::Gemini => json!({"name": format!("models/{name}"), "displayName": name,
                 "supportedGenerationMethods": ["generateContent"]}),
         })
