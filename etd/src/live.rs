@@ -4,6 +4,7 @@
 //! late gets the answer so far, and nothing is queued anywhere.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use proto::id::SessionId;
@@ -12,9 +13,13 @@ use tokio::sync::watch;
 
 /// The running answers of one session.
 pub struct Live {
-    answers: Mutex<BTreeMap<String, Answer>>,
+    answers: Mutex<BTreeMap<Key, Answer>>,
+    next: AtomicU64,
     version: watch::Sender<u64>,
 }
+
+/// Label and number: several answers may have the same label, one after the other or at once.
+type Key = (String, u64);
 
 struct Answer {
     round: u32,
@@ -28,12 +33,29 @@ struct Answer {
 /// Where a reader is.
 #[derive(Default)]
 pub struct Cursor {
-    seen: HashMap<String, (u64, usize)>,
+    seen: HashMap<Key, (u64, usize)>,
+}
+
+/// A piece for one reader, and where it is once it has the piece.
+pub struct LivePiece {
+    /// For the reader.
+    pub text: LiveText,
+    /// Whether there is more of this answer already.
+    pub more: bool,
+    key: Key,
+    position: (u64, usize),
+}
+
+impl Cursor {
+    /// The reader has a piece.
+    pub fn took(&mut self, piece: LivePiece) {
+        self.seen.insert(piece.key, piece.position);
+    }
 }
 
 impl Default for Live {
     fn default() -> Self {
-        Self { answers: Mutex::default(), version: watch::channel(0).0 }
+        Self { answers: Mutex::default(), next: AtomicU64::new(0), version: watch::channel(0).0 }
     }
 }
 
@@ -43,13 +65,13 @@ impl Live {
         self.version.subscribe()
     }
 
-    /// What is new since the cursor, which moves on: about `max_bytes` of text per answer at most.
-    pub fn read(&self, cursor: &mut Cursor, max_bytes: usize) -> Vec<LiveText> {
+    /// What is new since the cursor: about `max_bytes` of text per answer at most. The cursor moves on with [`Cursor::took`].
+    pub fn read(&self, cursor: &mut Cursor, max_bytes: usize) -> Vec<LivePiece> {
         let answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
-        cursor.seen.retain(|worker, _| answers.contains_key(worker));
+        cursor.seen.retain(|key, _| answers.contains_key(key));
         let mut pieces = Vec::new();
-        for (worker, answer) in answers.iter() {
-            let known = cursor.seen.get(worker).copied();
+        for (key, answer) in answers.iter() {
+            let known = cursor.seen.get(key).copied();
             let (restart, offset) = match known {
                 Some((generation, offset)) if generation == answer.generation => (false, offset),
                 _ => (true, 0),
@@ -58,15 +80,19 @@ impl Live {
                 continue;
             }
             let end = answer.text.floor_char_boundary(offset.saturating_add(max_bytes));
-            pieces.push(LiveText {
-                round: answer.round,
-                worker: worker.clone(),
-                model: answer.model.clone(),
-                restart,
-                text: answer.text[offset..end].to_owned(),
-                tokens: (answer.text.len() as u64).div_ceil(4) + answer.thinking,
+            pieces.push(LivePiece {
+                text: LiveText {
+                    round: answer.round,
+                    worker: key.0.clone(),
+                    model: answer.model.clone(),
+                    restart,
+                    text: answer.text.get(offset..end).unwrap_or_default().to_owned(),
+                    tokens: (answer.text.len() as u64).div_ceil(4) + answer.thinking,
+                },
+                more: end < answer.text.len(),
+                key: key.clone(),
+                position: (answer.generation, end),
             });
-            cursor.seen.insert(worker.clone(), (answer.generation, end));
         }
         pieces
     }
@@ -79,21 +105,22 @@ impl Live {
 /// The writing end of one answer. The answer is forgotten when it is dropped.
 pub struct LiveAnswer {
     live: Arc<Live>,
-    worker: String,
+    key: Key,
     round: u32,
 }
 
 impl LiveAnswer {
     /// Begins an answer of a worker.
     pub fn new(live: Arc<Live>, worker: String, round: u32) -> Self {
-        Self { live, worker, round }
+        let number = live.next.fetch_add(1, Ordering::Relaxed);
+        Self { live, key: (worker, number), round }
     }
 
     /// A model was chosen; the text starts anew.
     pub fn restart(&self, model: &str) {
         {
             let mut answers = self.live.answers.lock().unwrap_or_else(PoisonError::into_inner);
-            let answer = answers.entry(self.worker.clone()).or_insert_with(|| Answer {
+            let answer = answers.entry(self.key.clone()).or_insert_with(|| Answer {
                 round: self.round,
                 model: String::new(),
                 generation: 0,
@@ -110,7 +137,7 @@ impl LiveAnswer {
 
     /// More text.
     pub fn push(&self, piece: &str) {
-        if let Some(answer) = self.live.answers.lock().unwrap_or_else(PoisonError::into_inner).get_mut(&self.worker) {
+        if let Some(answer) = self.live.answers.lock().unwrap_or_else(PoisonError::into_inner).get_mut(&self.key) {
             answer.text.push_str(piece);
         }
         self.live.touch();
@@ -118,7 +145,7 @@ impl LiveAnswer {
 
     /// The model thinks: about one token.
     pub fn thinking(&self) {
-        if let Some(answer) = self.live.answers.lock().unwrap_or_else(PoisonError::into_inner).get_mut(&self.worker) {
+        if let Some(answer) = self.live.answers.lock().unwrap_or_else(PoisonError::into_inner).get_mut(&self.key) {
             answer.thinking += 1;
         }
     }
@@ -126,7 +153,7 @@ impl LiveAnswer {
 
 impl Drop for LiveAnswer {
     fn drop(&mut self) {
-        self.live.answers.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.worker);
+        self.live.answers.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.key);
         self.live.touch();
     }
 }
@@ -141,6 +168,8 @@ impl LiveHub {
     /// Those of one session.
     pub fn of(&self, session: SessionId) -> Arc<Live> {
         let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        // Where nobody writes or reads, there is nothing to keep.
+        sessions.retain(|id, live| *id == session || Arc::strong_count(live) > 1);
         Arc::clone(sessions.entry(session).or_default())
     }
 }
@@ -156,20 +185,52 @@ mod tests {
         let mut quick = Cursor::default();
         answer.restart("p/m");
         answer.push("ab");
-        let texts = |pieces: Vec<LiveText>| -> Vec<(bool, String)> {
-            pieces.into_iter().map(|piece| (piece.restart, piece.text)).collect()
+        let read = |cursor: &mut Cursor, bytes| -> Vec<(bool, String)> {
+            let pieces = live.read(cursor, bytes);
+            let take = |piece: LivePiece| {
+                let text = (piece.text.restart, piece.text.text.clone());
+                cursor.took(piece);
+                text
+            };
+            pieces.into_iter().map(take).collect()
         };
-        assert_eq!(texts(live.read(&mut quick, 100)), [(true, "ab".to_owned())]);
+        assert_eq!(read(&mut quick, 100), [(true, "ab".to_owned())]);
         answer.push("cd");
-        assert_eq!(texts(live.read(&mut quick, 100)), [(false, "cd".to_owned())]);
-        assert!(live.read(&mut quick, 100).is_empty());
+        assert_eq!(read(&mut quick, 100), [(false, "cd".to_owned())]);
+        assert!(read(&mut quick, 100).is_empty());
         let mut late = Cursor::default();
-        assert_eq!(texts(live.read(&mut late, 3)), [(true, "abc".to_owned())]);
-        assert_eq!(texts(live.read(&mut late, 3)), [(false, "d".to_owned())]);
+        assert_eq!(read(&mut late, 3), [(true, "abc".to_owned())]);
+        assert_eq!(read(&mut late, 3), [(false, "d".to_owned())]);
         answer.restart("p/other");
         answer.push("x");
-        assert_eq!(texts(live.read(&mut quick, 100)), [(true, "x".to_owned())]);
+        assert_eq!(read(&mut quick, 100), [(true, "x".to_owned())]);
+        // Another answer of the same worker begins before anybody looked: shorter, and new all the same.
         drop(answer);
-        assert!(live.read(&mut quick, 100).is_empty());
+        let answer = LiveAnswer::new(Arc::clone(&live), "1".to_owned(), 1);
+        answer.restart("p/m");
+        answer.restart("p/m");
+        assert_eq!(read(&mut quick, 100), [(true, String::new())]);
+        // What couldn't be sent comes again; two answers with one label don't mix.
+        let beside = LiveAnswer::new(Arc::clone(&live), "1".to_owned(), 1);
+        beside.restart("p/m");
+        beside.push("y");
+        assert_eq!(live.read(&mut quick, 100).len(), 1);
+        assert_eq!(read(&mut quick, 100), [(true, "y".to_owned())]);
+        drop(beside);
+        answer.push("z");
+        assert_eq!(read(&mut quick, 100), [(false, "z".to_owned())]);
+        drop(answer);
+        assert!(read(&mut quick, 100).is_empty());
+    }
+
+    #[test]
+    fn sessions_that_nobody_uses_are_forgotten() {
+        let hub = LiveHub::default();
+        let kept = hub.of(SessionId::random());
+        for _ in 0..10 {
+            hub.of(SessionId::random());
+        }
+        assert_eq!(hub.sessions.lock().unwrap_or_else(PoisonError::into_inner).len(), 2);
+        drop(kept);
     }
 }

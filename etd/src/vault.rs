@@ -78,33 +78,80 @@ impl Vault {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner).get(&session).cloned().unwrap_or_default()
     }
 
-    /// Waits until a session has all of the names. Cancel-safe; the wait is visible through [`Vault::needs`].
-    pub async fn wait_for(&self, session: SessionId, names: &[SecretRef]) {
-        let mut version = self.version.subscribe();
-        let waiting = Waiting { vault: self, session };
-        loop {
-            let missing = self.missing(session, names.iter());
-            if missing.is_empty() {
-                break;
-            }
-            self.waiting.lock().unwrap_or_else(PoisonError::into_inner).insert(session, missing);
-            // The sender lives as long as the vault.
-            if version.changed().await.is_err() {
-                break;
-            }
-        }
-        drop(waiting);
+    /// Says that a session waits for names, until what is returned is dropped.
+    #[must_use]
+    pub fn waiting(&self, session: SessionId, names: Vec<SecretRef>) -> Waiting<'_> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).insert(session, names.clone());
+        Waiting { vault: self, session, names }
+    }
+
+    /// Forgets the secrets of a session.
+    pub fn forget(&self, session: SessionId) {
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner).remove(&session);
     }
 }
 
-/// Ends the wait whatever happens to the future.
-struct Waiting<'a> {
+/// A session that waits for secrets, visible through [`Vault::needs`].
+pub struct Waiting<'a> {
     vault: &'a Vault,
     session: SessionId,
+    names: Vec<SecretRef>,
+}
+
+impl Waiting<'_> {
+    /// Returns once the session has all of the names. Cancel-safe.
+    pub async fn over(&self) {
+        let mut version = self.vault.version.subscribe();
+        loop {
+            let missing = self.vault.missing(self.session, self.names.iter());
+            if missing.is_empty() {
+                return;
+            }
+            self.vault.waiting.lock().unwrap_or_else(PoisonError::into_inner).insert(self.session, missing);
+            // The sender lives as long as the vault.
+            if version.changed().await.is_err() {
+                return;
+            }
+        }
+    }
 }
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         self.vault.waiting.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.session);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn secret(name: &str) -> SecretValue {
+        SecretValue { name: SecretRef(name.to_owned()), value: Secret::new("value".to_owned()) }
+    }
+
+    #[tokio::test]
+    async fn only_who_waits_is_given_what_another_client_has() {
+        let vault = Vault::default();
+        let (waits, other) = (SessionId::random(), SessionId::random());
+        let names = vec![SecretRef("env:A".to_owned()), SecretRef("env:B".to_owned())];
+        let waiting = vault.waiting(waits, names.clone());
+        assert_eq!(vault.needs(), names);
+        vault.provide(&[secret("env:A"), secret("env:C")]);
+        {
+            let over = waiting.over();
+            tokio::pin!(over);
+            assert!(futures_util::poll!(over.as_mut()).is_pending());
+            assert_eq!(vault.needs_of(waits), names[1..]);
+            vault.provide(&[secret("env:B")]);
+            over.await;
+        }
+        drop(waiting);
+        assert!(vault.needs().is_empty());
+        assert!(vault.get(waits, &names[0]).is_some());
+        assert!(vault.get(waits, &SecretRef("env:C".to_owned())).is_none());
+        assert!(vault.get(other, &names[0]).is_none());
+        vault.forget(waits);
+        assert!(vault.get(waits, &names[0]).is_none());
     }
 }

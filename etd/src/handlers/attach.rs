@@ -39,62 +39,75 @@ pub(super) async fn handle(
     let mut beat = Instant::now() + HEARTBEAT;
     let mut told = Vec::new();
     let mut text_waits = request.text;
+    let mut look = true;
     loop {
-        // What is looked at after this mark wakes the loop again.
-        let known = *head.borrow_and_update();
-        changes.borrow_and_update();
-        let over = over(engine, session, &request).await?;
-        let stopping = engine.stopping().is_cancelled();
-        while seq < known {
-            let lines = engine.store.events_after(session, seq, BATCH).await?;
-            let Some(last) = lines.last() else { break };
-            seq = last.seq;
-            if responder.item(Reply::Events(Events { session, lines })).await.is_err() {
-                return end(engine, session, EndReason::Slow, seq).await;
+        // Text alone is no reason to ask the database.
+        if std::mem::take(&mut look) {
+            // What is looked at after these marks wakes the loop again.
+            let known = *head.borrow_and_update();
+            changes.borrow_and_update();
+            let over = over(engine, session, &request).await?;
+            let stopping = engine.stopping().is_cancelled();
+            while seq < known {
+                let lines = engine.store.events_after(session, seq, BATCH).await?;
+                // Nothing there: what was there is gone.
+                seq = lines.last().map_or(known, |last| last.seq);
+                if !lines.is_empty() && responder.item(Reply::Events(Events { session, lines })).await.is_err() {
+                    return end(engine, session, &request, EndReason::Slow, seq).await;
+                }
+                beat = Instant::now() + HEARTBEAT;
             }
-            beat = Instant::now() + HEARTBEAT;
-        }
-        if over && seq >= *head.borrow() {
-            return end(engine, session, EndReason::Idle, seq).await;
-        }
-        if over {
-            continue;
-        }
-        if stopping {
-            return end(engine, session, EndReason::Draining, seq).await;
-        }
-        let needs = engine.vault.needs_of(session);
-        if needs != told {
-            told.clone_from(&needs);
-            if !needs.is_empty() && responder.item(Reply::Needs(Needs { names: needs })).await.is_err() {
-                return end(engine, session, EndReason::Slow, seq).await;
+            if over {
+                if seq >= *head.borrow() {
+                    return end(engine, session, &request, EndReason::Idle, seq).await;
+                }
+                look = true;
+                continue;
+            }
+            if stopping {
+                return end(engine, session, &request, EndReason::Draining, seq).await;
+            }
+            let needs = engine.vault.needs_of(session);
+            if needs != told {
+                told.clone_from(&needs);
+                if !needs.is_empty() && responder.item(Reply::Needs(Needs { names: needs })).await.is_err() {
+                    return end(engine, session, &request, EndReason::Slow, seq).await;
+                }
             }
         }
         if text_waits && Instant::now() >= next_text {
             text_waits = false;
             next_text = Instant::now() + COALESCE;
             for piece in live.read(&mut cursor, PIECE) {
-                if !responder.try_item(Reply::LiveText(piece)) {
-                    // No room: the whole answer so far comes when there is.
-                    cursor = Cursor::default();
+                text_waits |= piece.more;
+                if !responder.try_item(Reply::LiveText(piece.text.clone())) {
+                    // No room: it comes when there is.
                     text_waits = true;
                     break;
                 }
+                cursor.took(piece);
                 beat = Instant::now() + HEARTBEAT;
             }
         }
         tokio::select! {
-            changed = head.changed() => if changed.is_err() { return end(engine, session, EndReason::Draining, seq).await },
-            changed = changes.changed() => if changed.is_err() { return end(engine, session, EndReason::Draining, seq).await },
+            changed = head.changed() => match changed {
+                Ok(()) => look = true,
+                Err(_) => return end(engine, session, &request, EndReason::Draining, seq).await,
+            },
+            changed = changes.changed() => match changed {
+                Ok(()) => look = true,
+                Err(_) => return end(engine, session, &request, EndReason::Draining, seq).await,
+            },
             changed = texts.changed(), if request.text && !text_waits => text_waits = changed.is_ok(),
             () = tokio::time::sleep_until(next_text), if text_waits => {}
             () = tokio::time::sleep_until(beat) => {
                 beat = Instant::now() + HEARTBEAT;
+                look = true;
                 let round = engine.store.read(move |reader| Ok(reader.rounds(session)?.len())).await?;
                 let state = engine.state(session);
                 let round = u32::try_from(round).unwrap_or(u32::MAX);
                 if responder.item(Reply::Heartbeat(Heartbeat { state, round })).await.is_err() {
-                    return end(engine, session, EndReason::Slow, seq).await;
+                    return end(engine, session, &request, EndReason::Slow, seq).await;
                 }
             }
         }
@@ -124,13 +137,22 @@ async fn over(engine: &Engine, session: SessionId, request: &Attach) -> Result<b
         return Ok(!request.follow);
     }
     let Some(awaited) = request.until_round else { return Ok(false) };
-    let rounds = engine.store.read(move |reader| reader.rounds(session)).await?;
-    Ok(rounds.iter().any(|round| round.round == awaited && round.state == "ended"))
+    let ended = engine.store.read(move |reader| reader.has_ended(session, awaited)).await?;
+    // One that isn't there won't come.
+    Ok(ended.unwrap_or(true))
 }
 
-async fn end(engine: &Engine, session: SessionId, reason: EndReason, seq: u64) -> Result<Reply, SessionError> {
+async fn end(
+    engine: &Engine,
+    session: SessionId,
+    request: &Attach,
+    reason: EndReason,
+    seq: u64,
+) -> Result<Reply, SessionError> {
     let rounds = engine.store.read(move |reader| reader.rounds(session)).await?;
-    let report = rounds.into_iter().rev().find_map(|round| round.report);
+    // That of the awaited round, or of the newest one that ended.
+    let asked_for = |round: u32| request.until_round.is_none_or(|awaited| awaited == round);
+    let report = rounds.into_iter().rev().filter(|row| asked_for(row.round)).find_map(|row| row.report);
     let exit_code = report
         .and_then(|report| serde_json::from_str::<proto::report::RoundReport>(&report).ok())
         .map(|report| report.exit_code);

@@ -10,7 +10,7 @@ use crate::store::SessionRow;
 /// Sessions in one answer at most: it must fit a frame.
 const MAX_SESSIONS: usize = 5_000;
 /// Characters of a task in a list.
-const MAX_TASK: usize = 500;
+pub(super) const MAX_TASK: usize = 500;
 
 pub(super) async fn handle(engine: &Arc<Engine>) -> Result<Reply, SessionError> {
     let rows = engine.store.read(|reader| reader.sessions()).await?;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use proto::report::{CheckReport, Refusal};
+use proto::report::{CheckReport, CheckStatus, Refusal};
 
 use crate::blame::Owners;
 use crate::calls::CallResult;
@@ -85,6 +85,10 @@ pub(super) struct Known {
     pub pieces: Vec<Piece>,
     /// Whether the plan is complete.
     pub planned: bool,
+    /// Whether planning ended without a plan: nothing new starts.
+    pub abandoned: bool,
+    /// Whether the planner couldn't finish: what it left out can't be delivered.
+    pub unfinished: bool,
     /// How the plan came.
     pub form: String,
     /// What the coordination call said.
@@ -107,6 +111,8 @@ pub(super) struct Known {
     pub builds: Vec<Built>,
     /// Whether every way of fixing was tried.
     pub exhausted: bool,
+    /// Whether the best tree couldn't be put back as a whole.
+    pub unrestored: bool,
     /// The mayor's words.
     pub synthesis: Option<String>,
 }
@@ -149,8 +155,8 @@ impl Known {
     /// `exists` looks at the tree; a file that was there before the round and isn't any more was deleted as the task wanted.
     pub(super) fn delivered(&self, piece: &Piece, exists: &dyn Fn(&RelPath) -> bool) -> bool {
         let present = |path: &RelPath| match self.files.get(path) {
-            Some(touched) => touched.current.is_some() || touched.original.is_some(),
-            None => exists(path),
+            Some(touched) if touched.current.is_none() => touched.original.is_some(),
+            _ => exists(path),
         };
         piece.progress == Progress::Usable
             && piece.subtask.owns.iter().filter(|path| !piece.added.contains(path)).all(present)
@@ -161,11 +167,12 @@ impl Known {
         self.files.iter().map(|(path, touched)| (path.clone(), touched.current.clone())).collect()
     }
 
-    /// The best build so far; of equal ones the first.
+    /// The best build so far; of equal ones the first. Green is better than anything that isn't, whatever was counted.
     pub(super) fn best(&self) -> Option<&Built> {
+        let rank = |built: &Built| (built.check.status == CheckStatus::Green, built.rank);
         let mut best: Option<&Built> = None;
         for built in &self.builds {
-            if best.is_none_or(|best| built.rank > best.rank) {
+            if best.is_none_or(|best| rank(built) > rank(best)) {
                 best = Some(built);
             }
         }

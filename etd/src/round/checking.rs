@@ -23,6 +23,7 @@ use crate::check::{self, CheckPlan, CheckRun, DetectOptions, StepReading};
 use crate::plan::Subtask;
 use crate::prompt::{self, FixBrief};
 use crate::relpath::RelPath;
+use crate::sandbox::Ended;
 use crate::store::NewEvent;
 
 /// Bytes of each stream of a step that are kept in the record; the whole is in the log dir.
@@ -172,6 +173,7 @@ async fn build(cx: &RoundContext, board: &Board, iteration: u32) -> Result<Optio
 /// Runs the check and records it.
 async fn run(cx: &RoundContext, key: &str, iteration: u32, plan: CheckPlan) -> Result<Recorded, Stop> {
     cx.halted()?;
+    cx.not_stopping().await;
     let command = plan.display();
     let event = Event::CheckStarted { iteration, command: command.clone(), source: plan.source };
     cx.journal.say(format!("check.started/{iteration}"), event).await?;
@@ -183,7 +185,10 @@ async fn run(cx: &RoundContext, key: &str, iteration: u32, plan: CheckPlan) -> R
     let steps = check::run(&cx.children, &plan, &root, &cx.check_env, timeout, &cx.cancel)
         .await
         .map_err(|check::Cancelled| Halt::Cancelled)?;
-    cx.halted()?;
+    // What came to its end counts, even if the time is over now.
+    if steps.iter().any(|step| step.ended == Some(Ended::TimedOut)) || cx.cancel.is_cancelled() {
+        cx.halted()?;
+    }
     cx.logs.build(iteration, &check::log(&steps));
     let files = cx.on_workspace(|workspace| workspace.list().files).await.unwrap_or_default();
     let paths = Paths::new(&root.to_string_lossy(), files.into_iter().map(|file| file.path).collect());
@@ -261,6 +266,14 @@ async fn mend(
         let verdict = blame::assign(&recorded.run.diagnostics, &owners, &subtasks, history, stronger, last);
         let Verdict::Fix(assignments) = verdict else { return Ok(false) };
         history.record(&assignments);
+        // New files that fixes claimed before the daemon died stay theirs.
+        for key in cx.journal.recorded_before() {
+            if let Some(owner) = key.strip_prefix(&format!("write/fix/{}/", fix_name(iteration, round)))
+                && owner != INTEGRATOR
+            {
+                writing::claims(cx, board, key, owner)?;
+            }
+        }
         let fixes = assignments.iter().map(|assignment| fix(cx, board, iteration, round, assignment, recorded));
         let mut changed = false;
         let mut halted = None;
@@ -281,6 +294,11 @@ async fn mend(
     Ok(false)
 }
 
+/// Part of the keys of the fixes after a build.
+fn fix_name(iteration: u32, round: u32) -> String {
+    if round == 1 { iteration.to_string() } else { format!("{iteration}.{round}") }
+}
+
 /// One fix: asked, written. Returns the files that changed.
 async fn fix(
     cx: &RoundContext,
@@ -291,7 +309,7 @@ async fn fix(
     recorded: &Recorded,
 ) -> Result<Vec<String>, Stop> {
     let owner = assignment.owner.as_str();
-    let name = if round == 1 { format!("{iteration}/{owner}") } else { format!("{iteration}.{round}/{owner}") };
+    let name = format!("{}/{owner}", fix_name(iteration, round));
     let (subtask, contract) = {
         let known = board.lock();
         (known.piece(owner).map(|piece| piece.subtask.clone()), known.contract.clone())
@@ -412,8 +430,12 @@ fn sort_out(
     let mut refused = Vec::new();
     let mut known = board.lock();
     for (path, content) in files.chain(deletions) {
-        let given = assignment.files.contains(path);
-        if given || known.owners.claim(path.clone(), owner) {
+        // What nobody owns is the integrator's already; as its property it could never be given to it again.
+        let free = match owner {
+            INTEGRATOR => known.owners.owner_of(path).is_none(),
+            owner => known.owners.claim(path.clone(), owner),
+        };
+        if free || assignment.files.contains(path) {
             wanted.push(Wanted { path: path.clone(), content });
         } else {
             let holder = known.owners.owner_of(path).unwrap_or(INTEGRATOR).to_owned();

@@ -2,6 +2,7 @@
 
 use proto::config::role;
 use proto::event::Event;
+use proto::id::SessionId;
 use proto::outcome::Outcome;
 use proto::report::{
     CheckReport, CheckSource, CheckStatus, FileAction, FileReport, RoundReport, SandboxLevel, SubtaskReport,
@@ -18,7 +19,7 @@ use super::writing;
 use crate::calls::{self, Priority};
 use crate::prompt::{self, SynthesisBrief};
 use crate::relpath::RelPath;
-use crate::store::{OpenRound, StoreError};
+use crate::store::StoreError;
 use crate::workspace::Change;
 
 /// Diagnostics in the result.
@@ -109,6 +110,12 @@ async fn restore_best(cx: &RoundContext, board: &Board) -> Result<(), Stop> {
         return Ok(());
     }
     let written = writing::restore(cx, board, "restore", changes).await?;
+    if !written.conflicts.is_empty() || !written.refused.is_empty() {
+        let left = written.conflicts.iter().map(ToString::to_string);
+        let left: Vec<String> = left.chain(written.refused.iter().map(|one| one.path.clone())).collect();
+        board.lock().unrestored = true;
+        note(cx, "restore", format!("not put back, since it changed meanwhile: {}", left.join(", "))).await?;
+    }
     let files = written.done.iter().map(|change| change.path.to_string()).collect();
     cx.journal.say("tree.restored", Event::TreeRestored { iteration, files }).await?;
     Ok(())
@@ -140,7 +147,11 @@ async fn report(cx: &RoundContext, board: &Board, halt: Option<Halt>) -> RoundRe
         })
         .collect();
     let best = known.best();
-    let check = best.map_or_else(no_check, |best| best.check.clone());
+    let mut check = best.map_or_else(no_check, |best| best.check.clone());
+    if known.unrestored && check.status == CheckStatus::Green {
+        // That isn't the tree that was checked.
+        check.status = CheckStatus::Red;
+    }
     let unserved = !known.pieces.is_empty() && known.pieces.iter().all(|piece| piece.progress == Progress::Unserved);
     let dry = cx.spec.settings.dry_run;
     let facts = Facts {
@@ -149,6 +160,7 @@ async fn report(cx: &RoundContext, board: &Board, halt: Option<Halt>) -> RoundRe
         check: check.status,
         delivered: dry
             || known.planned
+                && !known.unfinished
                 && !subtasks.is_empty()
                 && subtasks.iter().all(|subtask| subtask.state == SubtaskState::Delivered),
         unserved: unserved && !dry,
@@ -199,14 +211,19 @@ fn no_check() -> CheckReport {
 ///
 /// # Errors
 /// If it can't be recorded.
-pub(crate) async fn end_unplayed(journal: &Journal, round: &OpenRound, outcome: Outcome) -> Result<(), StoreError> {
+pub(crate) async fn end_unplayed(
+    journal: &Journal,
+    session: SessionId,
+    log_dir: Option<String>,
+    outcome: Outcome,
+) -> Result<(), StoreError> {
     let report = RoundReport {
         outcome,
         exit_code: outcome.exit_code(),
         iterations: 0,
         best_iteration: None,
-        log_dir: round.log_dir.clone(),
-        next: verdict::next(outcome, &round.session.short(), 0),
+        log_dir,
+        next: verdict::next(outcome, &session.short(), 0),
         duration_ms: journal.active_ms(),
         subtasks: Vec::new(),
         files: Vec::new(),

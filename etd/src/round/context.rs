@@ -16,7 +16,7 @@ use super::board::Board;
 use super::journal::Journal;
 use super::logs::{self, Logs};
 use super::verdict::Halt;
-use crate::calls::{Budget, CallFailure, CallResult, CallSpec, Observer, Priority, RoundCalls, Router};
+use crate::calls::{self, Budget, CallFailure, CallResult, CallSpec, Observer, Priority, RoundCalls, Router};
 use crate::live::{Live, LiveAnswer};
 use crate::prompt::Window;
 use crate::provider::{OutputSchema, Prompt};
@@ -116,6 +116,8 @@ pub struct RoundContext {
     /// Fires on cancellation; and when the context is dropped, so that no child outlives it.
     pub(super) cancel: CancellationToken,
     _children_end: DropGuard,
+    /// Fires when the daemon goes away.
+    stopping: CancellationToken,
     pub(super) deadline: Instant,
 }
 
@@ -151,6 +153,8 @@ impl RoundContext {
         let left = Duration::from_millis(spec.settings.timeout_ms.saturating_sub(round.active_ms));
         let deadline = Instant::now() + left;
         let cancel = cancel.child_token();
+        let (tokens, micros) = spent_before(&journal);
+        let budget = Budget::new(spec.settings.max_tokens, spec.settings.max_cost_micros).with_spent(tokens, micros);
         let (logs, log_trouble) = Logs::create(log_dir.unwrap_or_else(|| logs::path(&spec.config.log_dir, round.id)));
         let mut check_env = spec.env.clone();
         for (name, value) in &spec.secret_env {
@@ -171,7 +175,7 @@ impl RoundContext {
             calls: RoundCalls {
                 config: Arc::new(spec.config.clone()),
                 providers,
-                budget: Arc::new(Budget::new(spec.settings.max_tokens, spec.settings.max_cost_micros)),
+                budget: Arc::new(budget),
                 cancel: cancel.clone(),
                 deadline,
             },
@@ -180,6 +184,7 @@ impl RoundContext {
             earlier: earlier.into_iter().rev().take(EARLIER).rev().map(in_short).collect(),
             _children_end: cancel.clone().drop_guard(),
             cancel,
+            stopping: engine.stopping().clone(),
             deadline,
             spec,
         }
@@ -241,6 +246,13 @@ impl RoundContext {
         Ok(())
     }
 
+    /// Goes on unless the daemon goes away: what begins now wouldn't reach its end. What is at work is dropped soon after.
+    pub(super) async fn not_stopping(&self) {
+        if self.stopping.is_cancelled() {
+            std::future::pending::<()>().await;
+        }
+    }
+
     /// Asks a model, once and for all: an answer that is recorded isn't bought again. The flag tells whether it was asked now.
     ///
     /// Not cancel-safe in that a dropped call is lost; it is sent again when the round is resumed, and counted as repeated.
@@ -250,6 +262,7 @@ impl RoundContext {
             return Ok((asked, false));
         }
         self.halted()?;
+        self.not_stopping().await;
         self.journal.sending(&question.key, question.events).await?;
         let observer = Ear {
             answer: LiveAnswer::new(Arc::clone(&self.live), question.worker.to_owned(), self.round),
@@ -295,6 +308,17 @@ impl RoundContext {
         let workspace = Arc::clone(self.workspace.as_ref()?);
         tokio::task::spawn_blocking(move || work(&workspace)).await.ok()
     }
+}
+
+/// Tokens and millionths of a US dollar that recorded calls took.
+fn spent_before(journal: &Journal) -> (u64, u64) {
+    let asked = journal.recorded_before().iter().filter(|key| {
+        // Steps that are no calls, some of them large.
+        !["write/", "wrote/", "build/", "plan/subtask/"].iter().any(|prefix| key.starts_with(prefix))
+    });
+    let results: Vec<CallResult> =
+        asked.filter_map(|key| journal.recorded::<Asked>(key).ok().flatten()).map(|asked| asked.result).collect();
+    calls::spent(&results)
 }
 
 fn in_short((task, report): (String, Option<String>)) -> String {

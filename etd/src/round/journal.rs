@@ -146,7 +146,10 @@ impl Journal {
         let fresh = self.fresh(events);
         self.store
             .commit_patiently(|| {
-                let mut changes = vec![Change::CallSent { round: self.id, key: key.to_owned() }];
+                let mut changes = vec![
+                    Change::CallSent { round: self.id, key: key.to_owned() },
+                    Change::Active { id: self.id, ms: self.active_ms() },
+                ];
                 changes.extend(self.event_changes(&fresh));
                 changes
             })

@@ -8,9 +8,12 @@ mod checking;
 mod closing;
 mod context;
 mod journal;
+mod judging;
 mod logs;
 mod planning;
 mod testing;
+#[cfg(test)]
+pub(crate) mod tests;
 mod verdict;
 mod working;
 mod writing;
@@ -72,6 +75,14 @@ async fn phases(cx: &RoundContext, board: &Board) -> Result<(), Stop> {
         planning::plan(cx, board, &progress).await?;
         coordinate(cx, board).await
     };
+    let planning = async {
+        let planned = planning.await;
+        if planned.is_err() {
+            board.lock().abandoned = true;
+            progress.send_modify(|version| *version += 1);
+        }
+        planned
+    };
     let working = working::work(cx, board, &progress);
     Box::pin(both(planning, working)).await?;
     testing::test(cx, board).await?;
@@ -81,25 +92,31 @@ async fn phases(cx: &RoundContext, board: &Board) -> Result<(), Stop> {
     let (checked, synthesised) = tokio::join!(checking, synthesising);
     checked?;
     match synthesised {
-        Err(Stop::Halt(_)) if board.lock().best().is_some_and(is_green) => Ok(()),
+        Err(Stop::Halt(Halt::Budget(..) | Halt::Deadline)) => Ok(()),
         other => other,
     }
 }
 
-fn is_green(built: &board::Built) -> bool {
-    built.check.status == proto::report::CheckStatus::Green
-}
-
-/// Waits for both the plan and the work. A plan that fails ends the work that it began only once its answers are in.
+/// Waits for both the plan and the work: what is in flight is paid for, so neither is dropped because the other one halts.
 async fn both(
     planning: impl Future<Output = Result<(), Stop>>,
     working: impl Future<Output = Result<(), Stop>>,
 ) -> Result<(), Stop> {
     tokio::pin!(planning);
     tokio::pin!(working);
-    tokio::select! {
-        planned = &mut planning => { planned?; working.await }
-        worked = &mut working => { worked?; planning.await }
+    let (first, second) = tokio::select! {
+        planned = &mut planning => match planned {
+            Err(stop @ Stop::Store(_)) => return Err(stop),
+            planned => (planned, working.await),
+        },
+        worked = &mut working => match worked {
+            Err(stop @ Stop::Store(_)) => return Err(stop),
+            worked => (worked, planning.await),
+        },
+    };
+    match (first, second) {
+        (_, Err(stop @ Stop::Store(_))) => Err(stop),
+        (first, second) => first.and(second),
     }
 }
 
@@ -129,13 +146,8 @@ async fn begin(cx: &RoundContext) -> Result<(), Stop> {
 /// Files that workers claimed before the daemon died stay theirs, whoever is quicker now.
 fn claims_of_before(cx: &RoundContext, board: &Board) -> Result<(), Stop> {
     for key in cx.journal.recorded_before() {
-        if let Some(worker) = key.strip_prefix("wrote/work/").and_then(|rest| rest.rsplit_once('/')).map(|(id, _)| id)
-            && let Some(written) = cx.journal.recorded::<writing::Written>(key)?
-        {
-            let mut known = board.lock();
-            for change in written.done {
-                known.owners.claim(change.path, worker);
-            }
+        if let Some((worker, _)) = key.strip_prefix("write/work/").and_then(|rest| rest.rsplit_once('/')) {
+            writing::claims(cx, board, key, worker)?;
         }
     }
     Ok(())
@@ -145,7 +157,10 @@ fn claims_of_before(cx: &RoundContext, board: &Board) -> Result<(), Stop> {
 async fn coordinate(cx: &RoundContext, board: &Board) -> Result<(), Stop> {
     let (subtasks, wanted) = {
         let known = board.lock();
-        let waiting = known.pieces.iter().any(|piece| piece.progress == Progress::Waiting);
+        // One that was asked before the daemon died doesn't wait.
+        let asked = |id: &str| cx.journal.recorded_before().contains(&format!("work/{id}/1"));
+        let waiting = |piece: &board::Piece| piece.progress == Progress::Waiting && !asked(&piece.subtask.id);
+        let waiting = known.pieces.iter().any(waiting);
         let subtasks: Vec<_> = known.pieces.iter().map(|piece| piece.subtask.clone()).collect();
         (subtasks, waiting && known.form == "prose" && known.contract.shared.is_empty())
     };

@@ -43,9 +43,14 @@ pub(super) async fn plan(cx: &RoundContext, board: &Board, progress: &watch::Sen
     let mut notes = Vec::new();
     let mut check = CheckHint::default();
     let mut form = PlanForm::Single;
+    let mut whole = true;
     for number in 1..=QUESTIONS {
         let read = ask(cx, board, progress, number, &mut known, &mut contract).await?;
-        let Some((finished, cut)) = read else { break };
+        let Some((finished, cut)) = read else {
+            whole = false;
+            break;
+        };
+        whole = !cut;
         notes.extend(finished.notes);
         if form == PlanForm::Single {
             form = finished.form;
@@ -65,6 +70,9 @@ pub(super) async fn plan(cx: &RoundContext, board: &Board, progress: &watch::Sen
         for subtask in single.subtasks {
             take(cx, board, progress, subtask, &mut known).await?;
         }
+    } else if !whole {
+        board.lock().unfinished = true;
+        note(cx, "plan/unfinished", "the plan wasn't finished: what it left out isn't done".to_owned()).await?;
     }
     complete(cx, board, progress, known, contract.unwrap_or_default(), check, form, notes).await
 }

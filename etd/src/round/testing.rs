@@ -8,6 +8,7 @@ use proto::event::Event;
 use super::board::Board;
 use super::context::{Question, RoundContext, Stop};
 use super::planning::{note, words};
+use super::verdict::Halt;
 use super::working::{read, share_out, unsafe_paths, views};
 use super::writing;
 use crate::calls::Priority;
@@ -49,7 +50,14 @@ pub(super) async fn test(cx: &RoundContext, board: &Board) -> Result<(), Stop> {
         seen,
         listener: None,
     };
-    let (asked, _) = cx.ask(board, question).await?;
+    let asked = match cx.ask(board, question).await {
+        Ok((asked, _)) => asked,
+        // What is there can be checked all the same.
+        Err(Stop::Halt(Halt::Budget(limit, _))) => {
+            return note(cx, "tester", format!("no tests were written: the {limit} limit is met")).await;
+        }
+        Err(stop) => return Err(stop),
+    };
     let record = match asked.result {
         Ok(record) => record,
         Err(failure) => return note(cx, "tester", format!("no tests were written: {}", words(&failure))).await,

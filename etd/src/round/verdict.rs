@@ -38,7 +38,8 @@ pub(super) fn outcome(facts: &Facts) -> Outcome {
     match &facts.halt {
         Some(Halt::Cancelled) => Outcome::Cancelled,
         _ if facts.check_asked && facts.check == CheckStatus::Green && facts.delivered => Outcome::Passed,
-        None if !facts.check_asked && facts.delivered => Outcome::Completed,
+        // A limit that is met when everything is there changes nothing.
+        None | Some(Halt::Budget(..) | Halt::Deadline) if !facts.check_asked && facts.delivered => Outcome::Completed,
         Some(Halt::Budget(..)) => Outcome::Budget,
         Some(Halt::Deadline) => Outcome::Deadline,
         Some(Halt::Provider(_)) => Outcome::Provider,
@@ -96,7 +97,8 @@ mod tests {
             (Some(Halt::Cancelled), true, Green, true, false, false, O::Cancelled),
             (budget(), true, Green, true, false, false, O::Passed),
             (budget(), true, Red, true, false, false, O::Budget),
-            (budget(), false, NotRun, true, false, false, O::Budget),
+            (budget(), false, NotRun, true, false, false, O::Completed),
+            (budget(), false, NotRun, false, false, false, O::Budget),
             (Some(Halt::Deadline), true, Red, true, false, true, O::Deadline),
             (Some(Halt::Provider(String::new())), false, NotRun, false, false, false, O::Provider),
             (None, true, NotRun, false, true, false, O::Provider),

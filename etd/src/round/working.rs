@@ -12,8 +12,10 @@ use tokio::sync::watch;
 
 use super::board::{Board, Progress};
 use super::context::{Question, RoundContext, Seen, Stop};
+use super::judging::{Lacking, judged};
 use super::logs::Decision;
 use super::planning::words;
+use super::verdict::Halt;
 use super::writing::{self, Wanted, Written};
 use crate::answer::{self, Answer, Expected, Problem};
 use crate::blame::INTEGRATOR;
@@ -34,13 +36,14 @@ pub(super) async fn work(cx: &RoundContext, board: &Board, progress: &watch::Sen
     let mut halted = None;
     loop {
         news.borrow_and_update();
-        if halted.is_none() {
+        let over = halted.is_some() || board.lock().abandoned;
+        if !over {
             for subtask in startable(cx, board, running.len()) {
                 board.lock().progress(&subtask.id, Progress::Running);
                 running.push(subtask_to_its_end(cx, board, subtask));
             }
         }
-        if running.is_empty() && (halted.is_some() || board.lock().planned) {
+        if running.is_empty() && (over || board.lock().planned) {
             break;
         }
         tokio::select! {
@@ -83,6 +86,8 @@ struct Candidate {
     files: BTreeMap<RelPath, Option<String>>,
     answer: Answer,
     seen: Seen,
+    /// Whether a file that was there already should have changed and didn't arrive whole.
+    stale: bool,
 }
 
 async fn subtask_to_its_end(cx: &RoundContext, board: &Board, subtask: Subtask) -> Result<(), Stop> {
@@ -108,27 +113,44 @@ async fn subtask_to_its_end(cx: &RoundContext, board: &Board, subtask: Subtask) 
         for path in answer.deletions.drain(..) {
             kept.insert(path, None);
         }
-        let lacking = lacking(cx, &answer, &kept, &subtask).await;
-        finished(cx, &id, attempt, &record, &kept).await?;
-        if let Some(reason) = lacking {
+        let lacking = judged(cx, &subtask, attempt, &record, &answer, &kept).await?;
+        if let Some(Lacking { reason, .. }) = &lacking {
             let again = tries.unusable > 0;
-            failed(cx, &id, attempt, &reason, again).await?;
+            failed(cx, &id, attempt, reason, again).await?;
             if again {
                 tries.unusable -= 1;
-                retry = Some((record.text, reason));
+                retry = Some((record.text, reason.clone()));
                 continue;
             }
-            if kept.is_empty() && best.is_none() {
+            if best.is_some() {
+                // A low score is better than half an answer.
+                break;
+            }
+            if kept.is_empty() {
                 board.lock().progress(&id, Progress::Unusable);
                 return refuse(cx, board, &id, &answer).await;
             }
         }
         let files = std::mem::take(&mut kept);
-        let score = review(cx, board, &subtask, attempt, &record.text).await?;
+        let mut late = None;
+        let score = match review(cx, board, &subtask, attempt, &record.text).await {
+            Ok(score) => score,
+            // The answer is paid for: it lands without a review.
+            Err(Stop::Halt(Halt::Budget(limit, _))) => {
+                let text = format!("{id} wasn't reviewed: the {limit} limit is met");
+                super::planning::note(cx, &format!("review/{id}/{attempt}"), text).await?;
+                None
+            }
+            Err(Stop::Halt(halt @ Halt::Deadline)) => {
+                late = Some(halt);
+                None
+            }
+            Err(stop) => return Err(stop),
+        };
         let points = score.as_ref().map(|(score, _)| *score);
         let better = best.as_ref().is_none_or(|best| points > best.score);
         if better {
-            best = Some(Candidate { score: points, files, answer, seen });
+            best = Some(Candidate { score: points, files, answer, seen, stale: lacking.is_some_and(|one| one.stale) });
         }
         if let Some((score, reason)) = score
             && score < cx.spec.settings.guardrail_threshold
@@ -140,6 +162,10 @@ async fn subtask_to_its_end(cx: &RoundContext, board: &Board, subtask: Subtask) 
         }
         let Some(candidate) = best.take() else { break };
         let written = land(cx, board, &id, attempt, &candidate).await?;
+        if let Some(halt) = late {
+            settle(cx, board, &subtask, candidate, &written).await?;
+            return Err(halt.into());
+        }
         if written.conflicts.is_empty() || tries.conflict == 0 {
             return settle(cx, board, &subtask, candidate, &written).await;
         }
@@ -275,58 +301,6 @@ pub(super) async fn views(cx: &RoundContext, paths: Vec<RelPath>) -> (Vec<FileVi
     read.await.unwrap_or_default()
 }
 
-/// Why an answer isn't enough, if so.
-async fn lacking(
-    cx: &RoundContext,
-    answer: &Answer,
-    files: &BTreeMap<RelPath, Option<String>>,
-    subtask: &Subtask,
-) -> Option<String> {
-    for problem in &answer.problems {
-        match problem {
-            Problem::Truncated(path) if !files.contains_key(path) => return Some(format!("{path} was cut off")),
-            Problem::Placeholder(path) if !files.contains_key(path) => {
-                return Some(format!("{path} leaves code out; give the whole file"));
-            }
-            _ => {}
-        }
-    }
-    if files.is_empty() {
-        return (!answer.no_change).then(|| "the answer has no file in it".to_owned());
-    }
-    if answer.no_change {
-        return None;
-    }
-    let missing: Vec<RelPath> = subtask.owns.iter().filter(|path| !files.contains_key(*path)).cloned().collect();
-    let (_, seen) = views(cx, missing.clone()).await;
-    let missing: Vec<String> = missing
-        .iter()
-        .filter(|path| cx.workspace.is_none() || seen.get(*path).is_some_and(Option::is_none))
-        .map(ToString::to_string)
-        .collect();
-    (!missing.is_empty()).then(|| format!("{} is missing in the answer", missing.join(", ")))
-}
-
-async fn finished(
-    cx: &RoundContext,
-    worker: &str,
-    attempt: u32,
-    record: &CallRecord,
-    files: &BTreeMap<RelPath, Option<String>>,
-) -> Result<(), Stop> {
-    let event = Event::WorkerFinished {
-        worker: worker.to_owned(),
-        attempt,
-        model: record.model.clone(),
-        tokens_in: record.usage.input,
-        tokens_out: record.usage.output,
-        duration_ms: record.duration_ms,
-        files: files.keys().map(ToString::to_string).collect(),
-    };
-    cx.journal.say(format!("worker.finished/{worker}/{attempt}"), event).await?;
-    Ok(())
-}
-
 async fn failed(cx: &RoundContext, worker: &str, attempt: u32, reason: &str, again: bool) -> Result<(), Stop> {
     let event = Event::WorkerFailed { worker: worker.to_owned(), attempt, reason: reason.to_owned(), again };
     cx.journal.say(format!("worker.failed/{worker}/{attempt}"), event).await?;
@@ -460,11 +434,16 @@ async fn settle(
     candidate: Candidate,
     written: &Written,
 ) -> Result<(), Stop> {
-    let usable = cx.workspace.is_none() || !written.done.is_empty() || candidate.answer.no_change;
     let mut known = board.lock();
     // Only paths that can't be taken were in it.
     let offered = known.offers.iter().any(|(worker, ..)| *worker == subtask.id);
-    known.progress(&subtask.id, if usable || offered { Progress::Usable } else { Progress::Unusable });
+    let arrived = cx.workspace.is_none() || offered || !written.done.is_empty() || candidate.answer.no_change;
+    // A file of its own that didn't land isn't delivered, even where an older one is in its place.
+    let own =
+        |path: &str| RelPath::parse(path).is_ok_and(|path| known.owners.owner_of(&path) == Some(subtask.id.as_str()));
+    let lost =
+        candidate.stale || !written.conflicts.is_empty() || written.refused.iter().any(|refusal| own(&refusal.path));
+    known.progress(&subtask.id, if arrived && !lost { Progress::Usable } else { Progress::Unusable });
     if !candidate.answer.remarks.is_empty() {
         known.notes.push((subtask.id.clone(), candidate.answer.remarks));
     }
@@ -496,12 +475,16 @@ async fn take_over(cx: &RoundContext, board: &Board) -> Result<(), Stop> {
     }
     let (_, seen) = views(cx, offers.keys().cloned().collect()).await;
     // What is there already wasn't shown to the worker: it isn't overwritten.
-    let wanted = offers
-        .into_iter()
-        .filter(|(path, _)| seen.get(path).is_some_and(Option::is_none))
-        .map(|(path, content)| Wanted { path, content: Some(content) })
-        .collect();
+    let (wanted, there): (Vec<_>, Vec<_>) =
+        offers.into_iter().partition(|(path, _)| seen.get(path).is_some_and(Option::is_none));
+    let wanted = wanted.into_iter().map(|(path, content)| Wanted { path, content: Some(content) }).collect();
+    let refuse = |(path, _): (RelPath, String)| Refusal {
+        path: path.to_string(),
+        reason: "no subtask owns it, and its content wasn't shown".to_owned(),
+        worker: INTEGRATOR.to_owned(),
+    };
+    let refused = there.into_iter().map(refuse).collect();
     let seen = Seen::new();
-    writing::write(cx, board, "takeover", INTEGRATOR, wanted, &seen, Vec::new()).await?;
+    writing::write(cx, board, "takeover", INTEGRATOR, wanted, &seen, refused).await?;
     Ok(())
 }

@@ -13,7 +13,7 @@ use super::context::{RoundContext, Seen, Stop};
 use super::logs::Decision;
 use crate::blame::INTEGRATOR;
 use crate::relpath::RelPath;
-use crate::store::NewEvent;
+use crate::store::{NewEvent, StoreError};
 use crate::workspace::{Applied, ApplyError, Change, Hash, Workspace, content, policy};
 
 /// A file that a worker wants written, or deleted where there is no content.
@@ -70,7 +70,7 @@ pub(super) async fn write(
         None => {
             let (task, seen, who) = (cx.spec.task.clone(), seen.clone(), worker.to_owned());
             let decided = cx.on_workspace(move |workspace| decide(workspace, &task, &who, wanted, &seen)).await;
-            let (mut intent, blobs) = decided.unwrap_or_default();
+            let (mut intent, blobs) = decided.ok_or_else(fault)?;
             intent.refused.extend(refused);
             let events = intent.refused.iter().enumerate().map(|(number, refusal)| {
                 let event = Event::FileRefused {
@@ -87,6 +87,23 @@ pub(super) async fn write(
     let written = carry_out(cx, key, worker, intent).await?;
     note(board, worker, &written);
     Ok(written)
+}
+
+/// Nothing is known of the tree then: the round must not go on as if nothing had been wanted.
+fn fault() -> StoreError {
+    StoreError::Content { what: "change of the work dir".to_owned(), why: "it failed, see the daemon's log".to_owned() }
+}
+
+/// Gives a worker the files of a recorded write that nobody owns.
+pub(super) fn claims(cx: &RoundContext, board: &Board, key: &str, worker: &str) -> Result<(), Stop> {
+    if let Some(intent) = cx.journal.recorded::<Intent>(key)? {
+        let mut known = board.lock();
+        let changes = intent.changes.into_iter().map(|change| change.path);
+        for path in changes.chain(intent.conflicts) {
+            known.owners.claim(path, worker);
+        }
+    }
+    Ok(())
 }
 
 /// Puts files back to recorded contents.
@@ -197,7 +214,7 @@ async fn carry_out(cx: &RoundContext, key: &str, worker: &str, intent: Intent) -
             pairs.map(|(change, content)| workspace.apply(change, content.as_deref())).collect::<Vec<_>>()
         })
         .await
-        .unwrap_or_default();
+        .ok_or_else(fault)?;
     let mut written = Written { refused: intent.refused, conflicts: intent.conflicts, ..Written::default() };
     let mut events = Vec::new();
     for ((change, result), bytes) in intent.changes.into_iter().zip(results).zip(sizes) {

@@ -1,17 +1,19 @@
 //! The actor of one session: plays its rounds one after the other until none is queued.
 
+use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use proto::event::{Event, NoteLevel};
-use proto::id::SessionId;
+use proto::id::{RoundId, SessionId};
 use proto::outcome::Outcome;
 use tokio_util::sync::CancellationToken;
 
 use super::{Engine, Entry, secrets};
 use crate::round::{self, Journal, RoundContext};
-use crate::store::{NewEvent, OpenRound, StoreError};
+use crate::store::{Change, NewEvent, OpenRound, Store, StoreError};
 
 /// Unclean stops in a row, without a step in between, after which a round isn't tried again.
 const MAX_UNCLEAN: u32 = 3;
@@ -23,15 +25,37 @@ pub(super) async fn run(engine: Arc<Engine>, session: SessionId) {
     while let Some(entry) = next(&engine, session) {
         let number = entry.round.round;
         tracing::info!(%session, round = number, "round taken up");
-        match play(&engine, entry).await {
-            Ok(Played::Ended) => {}
-            Ok(Played::Left) => return,
-            Err(error) => {
-                // Nothing of this round can be recorded any more; it stays open, and the next daemon takes it up.
-                tracing::error!(%session, round = number, %error, "round given up");
-            }
+        let (id, log_dir) = (entry.round.id, entry.round.log_dir.clone());
+        // A fault in one round ends that round, visibly, and nothing else.
+        let why = match AssertUnwindSafe(play(&engine, entry)).catch_unwind().await {
+            Ok(Ok(Played::Ended)) => continue,
+            Ok(Ok(Played::Left)) => return,
+            // The next daemon takes it up.
+            Ok(Err(StoreError::Closed)) => return,
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "a fault in the daemon, see its log".to_owned(),
+        };
+        tracing::error!(%session, round = number, why, "round given up");
+        if let Err(error) = give_up(&engine.store, session, number, id, log_dir, &why).await {
+            // It stays open, and the next daemon takes it up.
+            tracing::error!(%session, round = number, %error, "the end of the round isn't recorded");
         }
     }
+}
+
+/// Ends a round that can't go on, and says why.
+pub(super) async fn give_up(
+    store: &Store,
+    session: SessionId,
+    round: u32,
+    id: RoundId,
+    log_dir: Option<String>,
+    why: &str,
+) -> Result<(), StoreError> {
+    let journal = Journal::load(store, session, round, id, 0).await?;
+    let note = Event::Note { level: NoteLevel::Warning, text: format!("the round can't go on: {why}") };
+    journal.say("note/given-up", note).await?;
+    round::end_unplayed(&journal, session, log_dir, Outcome::Crashed).await
 }
 
 fn next(engine: &Engine, session: SessionId) -> Option<Entry> {
@@ -46,6 +70,7 @@ fn next(engine: &Engine, session: SessionId) -> Option<Entry> {
     if entry.is_none() {
         // Under the same lock as the look at the queue, so that no round is queued at an actor that has gone.
         active.remove(&session);
+        engine.vault.forget(session);
     }
     drop(active);
     engine.changed();
@@ -61,11 +86,14 @@ async fn play(engine: &Arc<Engine>, entry: Entry) -> Result<Played, StoreError> 
     let Entry { round, cancel, ticket } = entry;
     let session = round.session;
     let stop = engine.stop.clone();
+    if stop.is_cancelled() {
+        return Ok(Played::Left);
+    }
     if let Some(ticket) = &ticket {
         tokio::select! {
             biased;
             () = stop.cancelled() => return Ok(Played::Left),
-            () = cancel.cancelled() => return end(engine, &round, Outcome::Cancelled).await,
+            () = cancel.cancelled(), if !round.started => return end(engine, &round, Outcome::Cancelled).await,
             () = ticket.turn() => {}
         }
     }
@@ -77,9 +105,11 @@ async fn play(engine: &Arc<Engine>, entry: Entry) -> Result<Played, StoreError> 
     }
     let names: Vec<_> = secrets(&round.spec).cloned().collect();
     let missing = engine.vault.missing(session, names.iter());
-    if !missing.is_empty() {
-        mark(engine, session, |active| active.needs_credentials = true);
+    // One that is cancelled asks nobody anything: it says what it did so far.
+    if !missing.is_empty() && !cancel.is_cancelled() {
         let listed: Vec<String> = missing.iter().map(ToString::to_string).collect();
+        let waiting = engine.vault.waiting(session, missing);
+        mark(engine, session, |active| active.needs_credentials = true);
         let note = Event::Note {
             level: NoteLevel::Warning,
             text: format!(
@@ -91,14 +121,20 @@ async fn play(engine: &Arc<Engine>, entry: Entry) -> Result<Played, StoreError> 
         tokio::select! {
             biased;
             () = stop.cancelled() => return Ok(Played::Left),
-            () = cancel.cancelled() => return end(engine, &round, Outcome::Cancelled).await,
+            () = cancel.cancelled() => if !round.started {
+                return end(engine, &round, Outcome::Cancelled).await;
+            },
             result = async {
                 // It is said anew at each wait.
                 journal.emit(vec![NewEvent::new(format!("needs/{}", crate::store::now_ms()), note)]).await?;
-                engine.vault.wait_for(session, &names).await;
+                waiting.over().await;
                 Ok::<(), StoreError>(())
             } => result?,
         }
+    }
+    if round.started {
+        let change = || vec![Change::Unclean { id: round.id, count: round.unclean, steps: round.steps_seen }];
+        engine.store.commit_patiently(change).await?;
     }
     mark(engine, session, |active| {
         active.needs_credentials = false;
@@ -137,7 +173,7 @@ async fn context(
 /// Ends a round in which nothing runs.
 async fn end(engine: &Engine, round: &OpenRound, outcome: Outcome) -> Result<Played, StoreError> {
     let journal = Journal::load(&engine.store, round.session, round.round, round.id, round.active_ms).await?;
-    round::end_unplayed(&journal, round, outcome).await?;
+    round::end_unplayed(&journal, round.session, round.log_dir.clone(), outcome).await?;
     Ok(Played::Ended)
 }
 

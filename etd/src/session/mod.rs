@@ -4,6 +4,9 @@
 //! ([`Engine::start`]).
 
 mod actor;
+mod ledger;
+#[cfg(test)]
+mod tests;
 mod workdirs;
 
 use std::collections::{HashMap, VecDeque};
@@ -14,11 +17,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use proto::config::SecretRef;
 use proto::event::Event;
 use proto::id::{RoundId, SessionId};
-use proto::message::{Queued, Send, SessionName, Spawn};
+use proto::message::{Queued, SecretValue, Send, SessionName, Spawn};
 use proto::outcome::exit;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+
+pub use ledger::ChildLedger;
 
 use crate::calls::Router;
 use crate::live::LiveHub;
@@ -79,6 +84,8 @@ pub struct Engine {
     sessions: AtomicU64,
     stop: CancellationToken,
     tasks: TaskTracker,
+    /// Rounds of one session are stored and queued in the same order. Held while one is committed.
+    sends: tokio::sync::Mutex<()>,
 }
 
 /// A session in which something runs or is queued.
@@ -104,7 +111,7 @@ impl Engine {
     /// # Errors
     /// If the database can't be read or written.
     pub async fn start(store: Store, children: Arc<Children>) -> Result<Arc<Self>, StoreError> {
-        let (clean, leftovers, mut open, sessions) = store
+        let (clean, leftovers, (mut open, broken), sessions) = store
             .read(|reader| {
                 Ok((reader.stopped_cleanly()?, reader.children()?, reader.open_rounds()?, reader.sessions()?.len()))
             })
@@ -116,11 +123,13 @@ impl Engine {
         }
         let mut changes: Vec<Change> = leftovers.into_iter().map(Change::ChildEnded).collect();
         changes.push(Change::CleanStop(false));
-        if !clean {
-            for round in open.iter_mut().filter(|round| round.started) {
-                round.unclean = if round.steps == round.steps_seen { round.unclean + 1 } else { 1 };
-                changes.push(Change::Unclean { id: round.id, count: round.unclean, steps: round.steps });
-            }
+        // It is stored when the round goes on: one that only waits dies of nothing.
+        for round in open.iter_mut().filter(|round| round.started) {
+            (round.unclean, round.steps_seen) = match (clean, round.steps == round.steps_seen) {
+                (true, _) => (0, -1),
+                (false, true) => (round.unclean + 1, round.steps),
+                (false, false) => (1, round.steps),
+            };
         }
         store.commit(changes).await?;
         let engine = Arc::new(Self {
@@ -136,7 +145,13 @@ impl Engine {
             sessions: AtomicU64::new(sessions as u64),
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
+            sends: tokio::sync::Mutex::new(()),
         });
+        for round in broken {
+            tracing::error!(session = %round.session, round = round.round, error = %round.why, "a round can't be read");
+            actor::give_up(&engine.store, round.session, round.round, round.id, round.log_dir, &round.why.to_string())
+                .await?;
+        }
         // Those that had begun held their work dirs.
         open.sort_by_key(|round| !round.started);
         for round in open {
@@ -232,12 +247,30 @@ impl Engine {
             env: request.env,
             secret_env: request.secret_env,
         };
-        self.vault.keep(session, request.secrets);
         let keep = SessionSpec { flags: request.flags, config: request.config };
-        let new = Change::NewSession { id: session, work_dir: spec.work_dir.clone(), spec: Box::new(keep) };
-        let queued = self.queue(session, 1, spec, request.idempotency_key, vec![new]).await?;
-        self.sessions.fetch_add(1, Ordering::Relaxed);
-        Ok(queued)
+        let work_dir = spec.work_dir.clone();
+        let engine = Arc::clone(self);
+        self.surely(async move {
+            let new =
+                || vec![Change::NewSession { id: session, work_dir: work_dir.clone(), spec: Box::new(keep.clone()) }];
+            let queued = engine.queue(session, 1, &spec, &request.idempotency_key, new(), &request.secrets).await?;
+            if queued.session == session {
+                engine.sessions.fetch_add(1, Ordering::Relaxed);
+            }
+            Ok(queued)
+        })
+        .await
+    }
+
+    /// Does something to its end even if the client that asked for it goes away meanwhile: what is stored is also done.
+    async fn surely<T: std::marker::Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T, SessionError>> + std::marker::Send + 'static,
+    ) -> Result<T, SessionError> {
+        match self.tasks.spawn(work).await {
+            Ok(result) => result,
+            Err(_) => Err(StoreError::Closed.into()),
+        }
     }
 
     /// Queues another round in a session.
@@ -278,22 +311,16 @@ impl Engine {
             env: request.env,
             secret_env: request.secret_env,
         };
-        self.vault.keep(session, request.secrets);
-        let change = Change::SessionSpec { id: session, spec: Box::new(keep) };
-        // Two clients may send at once: the database refuses the same number twice, and the loser takes the next.
-        let mut round = row.rounds + 1;
-        loop {
-            let change = match &change {
-                Change::SessionSpec { id, spec } => Change::SessionSpec { id: *id, spec: spec.clone() },
-                _ => return Err(SessionError::usage("unreachable", "report it")),
-            };
-            match self.queue(session, round, spec.clone(), request.idempotency_key.clone(), vec![change]).await {
-                Err(SessionError { message, .. }) if message.contains("UNIQUE constraint failed: round.session") => {
-                    round += 1;
-                }
-                other => return other,
-            }
-        }
+        let engine = Arc::clone(self);
+        self.surely(async move {
+            // A client retries with the same key: it is stored once.
+            let _order = engine.sends.lock().await;
+            let rounds = engine.store.read(move |reader| reader.rounds(session)).await?;
+            let next = rounds.last().map_or(1, |row| row.round + 1);
+            let before = vec![Change::SessionSpec { id: session, spec: Box::new(keep) }];
+            engine.queue(session, next, &spec, &request.idempotency_key, before, &request.secrets).await
+        })
+        .await
     }
 
     async fn queued_before(&self, key: &str) -> Result<Option<Queued>, SessionError> {
@@ -323,13 +350,15 @@ impl Engine {
         }
     }
 
+    /// Stores a round and queues it. The key may have been used meanwhile: then what it made is the answer.
     async fn queue(
         self: &Arc<Self>,
         session: SessionId,
         round: u32,
-        spec: RoundSpec,
-        key: String,
+        spec: &RoundSpec,
+        key: &str,
         before: Vec<Change>,
+        secrets_at_hand: &[SecretValue],
     ) -> Result<Queued, SessionError> {
         let id = RoundId::random();
         let open = OpenRound {
@@ -343,7 +372,7 @@ impl Engine {
             unclean: 0,
             steps_seen: -1,
             steps: 0,
-            spec,
+            spec: spec.clone(),
         };
         let ticket = self.ticket(&open);
         let event = Event::RoundQueued {
@@ -353,18 +382,23 @@ impl Engine {
         };
         let mut changes = before;
         changes.push(Change::NewRound { session, round, id, spec: Box::new(open.spec.clone()) });
-        changes.push(Change::Idempotency { key, session, round });
+        changes.push(Change::Idempotency { key: key.to_owned(), session, round });
         changes.push(Change::Event { session, round, event: Box::new(NewEvent::new("round.queued", event)) });
-        self.store.commit(changes).await?;
-        let needs = self.vault.missing(session, secrets(&open.spec));
-        self.enqueue_with(open, ticket);
+        if let Err(error) = self.store.commit(changes).await {
+            return match self.queued_before(key).await {
+                Ok(Some(known)) => Ok(known),
+                _ => Err(error.into()),
+            };
+        }
+        self.enqueue_with(open, ticket, secrets_at_hand.to_vec());
+        let needs = self.vault.missing(session, secrets(spec));
         Ok(Queued { session, round, round_id: id, needs })
     }
 
     fn ticket(&self, round: &OpenRound) -> Option<workdirs::Ticket> {
         let path = std::path::PathBuf::from(round.spec.work_dir.as_ref()?);
         // A dir that is gone is made anew when the round begins.
-        let identity = std::fs::metadata(&path).map_or((0, 0), |meta| {
+        let identity = std::fs::metadata(&path).ok().map(|meta| {
             use std::os::unix::fs::MetadataExt;
             (meta.dev(), meta.ino())
         });
@@ -373,16 +407,23 @@ impl Engine {
 
     fn enqueue(self: &Arc<Self>, round: OpenRound) {
         let ticket = self.ticket(&round);
-        self.enqueue_with(round, ticket);
+        self.enqueue_with(round, ticket, Vec::new());
     }
 
-    fn enqueue_with(self: &Arc<Self>, round: OpenRound, ticket: Option<workdirs::Ticket>) {
+    fn enqueue_with(
+        self: &Arc<Self>,
+        round: OpenRound,
+        ticket: Option<workdirs::Ticket>,
+        secrets_at_hand: Vec<SecretValue>,
+    ) {
         let session = round.session;
         let cancel = CancellationToken::new();
         if round.cancelled {
             cancel.cancel();
         }
         let mut active = self.active.lock().unwrap_or_else(PoisonError::into_inner);
+        // Under the lock: the actor forgets them when its queue is empty.
+        self.vault.keep(session, secrets_at_hand);
         let is_new = !active.contains_key(&session);
         active.entry(session).or_default().queue.push_back(Entry { round, cancel, ticket });
         drop(active);
@@ -414,11 +455,15 @@ impl Engine {
             .filter(|row| wanted.contains(&row.round))
             .map(|row| row.id)
             .collect();
-        self.store.commit(ids.into_iter().map(|id| Change::RoundCancelled { id }).collect()).await?;
-        for (_, cancel) in found {
-            cancel.cancel();
-        }
-        Ok(rounds)
+        let store = self.store.clone();
+        self.surely(async move {
+            store.commit(ids.into_iter().map(|id| Change::RoundCancelled { id }).collect()).await?;
+            for (_, cancel) in found {
+                cancel.cancel();
+            }
+            Ok(rounds)
+        })
+        .await
     }
 
     /// Stops everything in good order: rounds stay open and go on with the next daemon. Returns once all actors have gone and the
@@ -445,37 +490,4 @@ impl Engine {
 /// Every secret that a round needs.
 fn secrets(spec: &RoundSpec) -> impl Iterator<Item = &SecretRef> {
     spec.config.secrets().chain(spec.secret_env.values())
-}
-
-/// Keeps the children of the daemon in the store, so that leftovers are found after a crash.
-pub struct ChildLedger {
-    store: Store,
-    runtime: tokio::runtime::Handle,
-}
-
-impl ChildLedger {
-    /// Writes through a store. Must be called within a runtime, which does the writing.
-    #[must_use]
-    pub fn new(store: Store) -> Self {
-        Self { store, runtime: tokio::runtime::Handle::current() }
-    }
-
-    fn write(&self, change: Change) {
-        let store = self.store.clone();
-        self.runtime.spawn(async move {
-            if let Err(error) = store.commit(vec![change]).await {
-                tracing::warn!(%error, "a child isn't on record");
-            }
-        });
-    }
-}
-
-impl crate::sandbox::Ledger for ChildLedger {
-    fn on_start(&self, record: &crate::sandbox::ChildRecord) {
-        self.write(Change::ChildStarted(record.clone()));
-    }
-
-    fn on_end(&self, record: &crate::sandbox::ChildRecord) {
-        self.write(Change::ChildEnded(record.clone()));
-    }
 }

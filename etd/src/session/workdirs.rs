@@ -20,7 +20,8 @@ struct Entry {
     number: u64,
     session: SessionId,
     path: PathBuf,
-    identity: (u64, u64),
+    /// None: it isn't there.
+    identity: Option<(u64, u64)>,
 }
 
 /// A place in the line; it is given up on drop.
@@ -36,8 +37,8 @@ impl Default for WorkDirs {
 }
 
 impl WorkDirs {
-    /// Takes a place at the end of the line. `path` is canonical, `identity` is device and inode.
-    pub(super) fn ticket(self: &Arc<Self>, session: SessionId, path: PathBuf, identity: (u64, u64)) -> Ticket {
+    /// Takes a place at the end of the line. `path` is canonical, `identity` is device and inode, none if it isn't there.
+    pub(super) fn ticket(self: &Arc<Self>, session: SessionId, path: PathBuf, identity: Option<(u64, u64)>) -> Ticket {
         let number = {
             let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
             *next += 1;
@@ -55,7 +56,7 @@ impl WorkDirs {
         entries
             .iter()
             .filter(|entry| entry.number < number)
-            .find(|entry| entry.identity == own.identity || overlap(&entry.path, &own.path))
+            .find(|entry| (own.identity.is_some() && entry.identity == own.identity) || overlap(&entry.path, &own.path))
             .map(|entry| entry.session)
     }
 }
@@ -97,10 +98,10 @@ mod tests {
     fn the_line_is_first_come_first_served_where_dirs_overlap() {
         let dirs = Arc::new(WorkDirs::default());
         let ids: Vec<SessionId> = (0..4).map(|_| SessionId::random()).collect();
-        let a = dirs.ticket(ids[0], "/p/a".into(), (1, 1));
-        let below = dirs.ticket(ids[1], "/p/a/b".into(), (1, 2));
-        let beside = dirs.ticket(ids[2], "/p/ab".into(), (1, 3));
-        let above = dirs.ticket(ids[3], "/p".into(), (1, 4));
+        let a = dirs.ticket(ids[0], "/p/a".into(), Some((1, 1)));
+        let below = dirs.ticket(ids[1], "/p/a/b".into(), Some((1, 2)));
+        let beside = dirs.ticket(ids[2], "/p/ab".into(), Some((1, 3)));
+        let above = dirs.ticket(ids[3], "/p".into(), Some((1, 4)));
         assert_eq!(a.waits_for(), None);
         assert_eq!(below.waits_for(), Some(ids[0]));
         assert_eq!(beside.waits_for(), None);
@@ -111,13 +112,19 @@ mod tests {
         drop(below);
         drop(beside);
         assert_eq!(above.waits_for(), None);
+        // The same dir by another name; dirs that are gone aren't the same because of that.
+        let linked = dirs.ticket(ids[0], "/q".into(), Some((1, 4)));
+        let gone = dirs.ticket(ids[1], "/gone".into(), None);
+        let gone_too = dirs.ticket(ids[2], "/gone-too".into(), None);
+        assert_eq!(linked.waits_for(), Some(ids[3]));
+        assert_eq!((gone.waits_for(), gone_too.waits_for()), (None, None));
     }
 
     #[tokio::test]
     async fn a_turn_comes_when_the_holder_goes() {
         let dirs = Arc::new(WorkDirs::default());
-        let first = dirs.ticket(SessionId::random(), "/p".into(), (1, 1));
-        let second = dirs.ticket(SessionId::random(), "/p".into(), (1, 1));
+        let first = dirs.ticket(SessionId::random(), "/p".into(), Some((1, 1)));
+        let second = dirs.ticket(SessionId::random(), "/p".into(), Some((1, 1)));
         let waiting = tokio::spawn(async move {
             second.turn().await;
         });

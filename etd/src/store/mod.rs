@@ -7,6 +7,8 @@
 
 mod read;
 mod schema;
+#[cfg(test)]
+mod tests;
 mod writer;
 
 use std::collections::HashMap;
@@ -19,7 +21,7 @@ use proto::message::StoredEvent;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
-pub use read::{OpenRound, RoundRow, SessionRow, StepRow};
+pub use read::{BrokenRound, OpenRound, Reader, RoundRow, SessionRow, StepRow};
 
 /// Why the store can't do what is asked.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -225,10 +227,13 @@ pub struct Store {
     inner: Arc<Inner>,
 }
 
+/// Heads of the logs that somebody reads.
+type Watched = HashMap<SessionId, watch::Sender<u64>>;
+
 struct Inner {
     writer: writer::Writer,
     readers: read::Readers,
-    heads: Mutex<HashMap<SessionId, watch::Sender<u64>>>,
+    heads: Arc<Mutex<Watched>>,
     trouble: Arc<Mutex<Option<String>>>,
 }
 
@@ -241,11 +246,14 @@ impl Store {
         let path = state_dir.join(proto::endpoint::DATABASE_FILE);
         let connection = schema::open(&path)?;
         let trouble = Arc::new(Mutex::new(None));
+        let heads: Arc<Mutex<Watched>> = Arc::default();
+        let watched = Arc::clone(&heads);
+        let moved = move |session, head| raise(&watched, session, head);
         Ok(Self {
             inner: Arc::new(Inner {
-                writer: writer::Writer::start(connection, Arc::clone(&trouble))?,
+                writer: writer::Writer::start(connection, Arc::clone(&trouble), Box::new(moved))?,
                 readers: read::Readers::new(path),
-                heads: Mutex::default(),
+                heads,
                 trouble,
             }),
         })
@@ -258,14 +266,7 @@ impl Store {
     /// # Errors
     /// If nothing was changed; [`StoreError::Unwritable`] may pass.
     pub async fn commit(&self, changes: Vec<Change>) -> Result<(), StoreError> {
-        for (session, head) in self.inner.writer.commit(changes).await? {
-            self.head_sender(session, head).send_if_modified(|known| {
-                let newer = head > *known;
-                *known = head.max(*known);
-                newer
-            });
-        }
-        Ok(())
+        self.inner.writer.commit(changes).await
     }
 
     /// Like [`Store::commit`], but waits for a full disk to have room again.
@@ -297,20 +298,15 @@ impl Store {
     /// # Errors
     /// If the database can't be read.
     pub async fn head(&self, session: SessionId) -> Result<watch::Receiver<u64>, StoreError> {
-        let known =
-            self.inner.heads.lock().unwrap_or_else(PoisonError::into_inner).get(&session).map(watch::Sender::subscribe);
-        match known {
-            Some(receiver) => Ok(receiver),
-            None => {
-                let head = self.read(move |reader| reader.head(session)).await?;
-                Ok(self.head_sender(session, head).subscribe())
-            }
-        }
-    }
-
-    fn head_sender(&self, session: SessionId, head: u64) -> watch::Sender<u64> {
-        let mut heads = self.inner.heads.lock().unwrap_or_else(PoisonError::into_inner);
-        heads.entry(session).or_insert_with(|| watch::channel(head).0).clone()
+        // Watched before it is looked up, so that a commit in between isn't missed.
+        let receiver = {
+            let mut heads = self.inner.heads.lock().unwrap_or_else(PoisonError::into_inner);
+            heads.retain(|id, sender| *id == session || sender.receiver_count() > 0);
+            heads.entry(session).or_insert_with(|| watch::channel(0).0).subscribe()
+        };
+        let head = self.read(move |reader| reader.head(session)).await?;
+        raise(&self.inner.heads, session, head);
+        Ok(receiver)
     }
 
     /// Runs a query on a thread for blocking work.
@@ -351,12 +347,29 @@ pub fn now_ms() -> i64 {
     jiff::Timestamp::now().as_millisecond()
 }
 
+/// Tells whoever reads a log how long it is now. A log that nobody reads isn't kept.
+fn raise(watched: &Mutex<Watched>, session: SessionId, head: u64) {
+    if let Some(sender) = watched.lock().unwrap_or_else(PoisonError::into_inner).get(&session) {
+        sender.send_if_modified(|known| {
+            let newer = head > *known;
+            *known = head.max(*known);
+            newer
+        });
+    }
+}
+
 fn sqlite(error: &rusqlite::Error) -> StoreError {
     use rusqlite::ErrorCode;
     match error.sqlite_error_code() {
-        Some(ErrorCode::DiskFull | ErrorCode::SystemIoFailure | ErrorCode::ReadOnly | ErrorCode::CannotOpen) => {
-            StoreError::Unwritable(error.to_string())
-        }
+        // Busy: somebody looks at the database with a tool of their own, which passes.
+        Some(
+            ErrorCode::DiskFull
+            | ErrorCode::SystemIoFailure
+            | ErrorCode::ReadOnly
+            | ErrorCode::CannotOpen
+            | ErrorCode::DatabaseBusy
+            | ErrorCode::DatabaseLocked,
+        ) => StoreError::Unwritable(error.to_string()),
         _ => StoreError::Sqlite(error.to_string()),
     }
 }

@@ -81,6 +81,21 @@ pub struct OpenRound {
     pub spec: RoundSpec,
 }
 
+/// A round that hasn't ended and whose record this build can't read.
+#[derive(Clone, Debug)]
+pub struct BrokenRound {
+    /// Its session.
+    pub session: SessionId,
+    /// Its number.
+    pub round: u32,
+    /// Its id.
+    pub id: RoundId,
+    /// Where its logs are.
+    pub log_dir: Option<String>,
+    /// What is wrong.
+    pub why: StoreError,
+}
+
 /// A recorded step.
 #[derive(Clone, Debug)]
 pub struct StepRow {
@@ -255,15 +270,27 @@ impl Reader<'_> {
         )
     }
 
-    /// Rounds that haven't ended, oldest first.
+    /// Whether a round has ended; none if there is no such round.
     ///
     /// # Errors
-    /// If the database can't be read or holds something else.
-    pub fn open_rounds(&self) -> Result<Vec<OpenRound>, StoreError> {
+    /// If the database can't be read.
+    pub fn has_ended(&self, session: SessionId, round: u32) -> Result<Option<bool>, StoreError> {
+        self.one(
+            "SELECT state = 'ended' FROM round WHERE session = ?1 AND round = ?2",
+            (session.to_string(), round),
+            |row| row.get(0),
+        )
+    }
+
+    /// Rounds that haven't ended, oldest first, and those of them whose record can't be read.
+    ///
+    /// # Errors
+    /// If the database can't be read.
+    pub fn open_rounds(&self) -> Result<(Vec<OpenRound>, Vec<BrokenRound>), StoreError> {
         let rows = self.all(
             "SELECT session, round, id, state = 'running', cancelled, log_dir, active_ms, unclean, steps_seen,
                     (SELECT count(*) FROM step WHERE step.round = round.id), spec
-             FROM round WHERE state <> 'ended' ORDER BY queued_ms, round",
+             FROM round WHERE state <> 'ended' ORDER BY queued_ms, rowid",
             [],
             |row| {
                 Ok((
@@ -276,26 +303,27 @@ impl Reader<'_> {
                 ))
             },
         )?;
-        rows.into_iter()
-            .map(
-                |(session, round, id, (started, cancelled, log_dir), (active_ms, unclean, steps_seen, steps), spec)| {
-                    let spec = content("round", &spec)?;
-                    Ok(OpenRound {
-                        session,
-                        round,
-                        id,
-                        started,
-                        cancelled,
-                        log_dir,
-                        active_ms,
-                        unclean,
-                        steps_seen,
-                        steps,
-                        spec,
-                    })
-                },
-            )
-            .collect()
+        let mut open = Vec::new();
+        let mut broken = Vec::new();
+        for (session, round, id, (started, cancelled, log_dir), (active_ms, unclean, steps_seen, steps), spec) in rows {
+            match content("round", &spec) {
+                Ok(spec) => open.push(OpenRound {
+                    session,
+                    round,
+                    id,
+                    started,
+                    cancelled,
+                    log_dir,
+                    active_ms,
+                    unclean,
+                    steps_seen,
+                    steps,
+                    spec,
+                }),
+                Err(why) => broken.push(BrokenRound { session, round, id, log_dir, why }),
+            }
+        }
+        Ok((open, broken))
     }
 
     /// Recorded steps of a round, in the order in which they were recorded.

@@ -19,8 +19,12 @@ const BATCH: usize = 256;
 /// Version of the JSON that this build writes into `spec`, `value` and `report` columns.
 pub(super) const JSON_VERSION: i64 = 1;
 
-type Heads = Vec<(SessionId, u64)>;
-type Answer = Result<Heads, StoreError>;
+type Answer = Result<(), StoreError>;
+/// Heads of some sessions' logs.
+type Heads = HashMap<SessionId, u64>;
+
+/// Sessions whose heads are kept in memory at most; others are looked up again.
+const HEADS: usize = 4096;
 
 struct Job {
     changes: Vec<Change>,
@@ -39,11 +43,16 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn start(connection: Connection, trouble: Arc<Mutex<Option<String>>>) -> Result<Self, StoreError> {
+    /// `moved` is told each new head after its commit, in commit order, whoever still waits for the answer.
+    pub(super) fn start(
+        connection: Connection,
+        trouble: Arc<Mutex<Option<String>>>,
+        moved: Box<dyn Fn(SessionId, u64) + Send>,
+    ) -> Result<Self, StoreError> {
         let (orders, inbox) = mpsc::channel(BATCH * 2);
         let thread = std::thread::Builder::new()
             .name("store".to_owned())
-            .spawn(move || Loop { connection, heads: HashMap::new(), trouble }.run(inbox))
+            .spawn(move || Loop { connection, heads: HashMap::new(), trouble, moved }.run(inbox))
             .map_err(|error| StoreError::Sqlite(error.to_string()))?;
         Ok(Self { orders, thread: Mutex::new(Some(thread)) })
     }
@@ -70,8 +79,9 @@ impl Writer {
 struct Loop {
     connection: Connection,
     /// Last position given in each session's log.
-    heads: HashMap<SessionId, u64>,
+    heads: Heads,
     trouble: Arc<Mutex<Option<String>>>,
+    moved: Box<dyn Fn(SessionId, u64) + Send>,
 }
 
 impl Loop {
@@ -101,35 +111,46 @@ impl Loop {
     }
 
     fn batch(&mut self, jobs: Vec<Job>) {
-        let before = self.heads.clone();
-        let mut results = Vec::with_capacity(jobs.len());
-        let committed = self.transaction(&jobs, &mut results);
+        let committed = self.transaction(&jobs);
         let trouble = committed.as_ref().err().map(ToString::to_string);
         *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
-        if let Err(error) = committed {
-            self.heads = before;
-            for job in jobs {
-                // A caller that went away doesn't need the answer.
-                let _ = job.answer.send(Err(error.clone()));
+        match committed {
+            Ok((results, heads)) => {
+                if self.heads.len() > HEADS {
+                    self.heads.clear();
+                }
+                for (session, head) in heads {
+                    self.heads.insert(session, head);
+                    (self.moved)(session, head);
+                }
+                for (job, result) in jobs.into_iter().zip(results) {
+                    // A caller that went away doesn't need the answer.
+                    let _ = job.answer.send(result);
+                }
             }
-            return;
-        }
-        for (job, result) in jobs.into_iter().zip(results) {
-            let _ = job.answer.send(result);
+            Err(error) => {
+                for job in jobs {
+                    let _ = job.answer.send(Err(error.clone()));
+                }
+            }
         }
     }
 
-    fn transaction(&mut self, jobs: &[Job], results: &mut Vec<Answer>) -> Result<(), StoreError> {
-        let mut transaction = self.connection.transaction().map_err(|error| sqlite(&error))?;
+    /// Does all jobs in one transaction: the answer to each, and the heads that moved.
+    fn transaction(&mut self, jobs: &[Job]) -> Result<(Vec<Answer>, Heads), StoreError> {
+        let Self { connection, heads: known, .. } = self;
+        let mut results = Vec::with_capacity(jobs.len());
+        let mut moved = Heads::new();
+        let mut transaction = connection.transaction().map_err(|error| sqlite(&error))?;
         for job in jobs {
-            let mut heads = self.heads.clone();
             let savepoint = transaction.savepoint().map_err(|error| sqlite(&error))?;
-            match job.changes.iter().try_for_each(|change| apply(&savepoint, &mut heads, change)) {
+            let mut positions = Positions { known, batch: &moved, job: Heads::new() };
+            match job.changes.iter().try_for_each(|change| apply(&savepoint, &mut positions, change)) {
                 Ok(()) => {
+                    let job = positions.job;
                     savepoint.commit().map_err(|error| sqlite(&error))?;
-                    let moved = heads.iter().filter(|(id, head)| self.heads.get(id) != Some(head));
-                    results.push(Ok(moved.map(|(id, head)| (*id, *head)).collect()));
-                    self.heads = heads;
+                    moved.extend(job);
+                    results.push(Ok(()));
                 }
                 // A full disk concerns them all.
                 Err(error @ StoreError::Unwritable(_)) => return Err(error),
@@ -139,7 +160,21 @@ impl Loop {
                 }
             }
         }
-        transaction.commit().map_err(|error| sqlite(&error))
+        transaction.commit().map_err(|error| sqlite(&error))?;
+        Ok((results, moved))
+    }
+}
+
+/// Positions that were given: committed ones, those of this transaction, those of this job. Only what succeeds moves outwards.
+struct Positions<'a> {
+    known: &'a Heads,
+    batch: &'a Heads,
+    job: Heads,
+}
+
+impl Positions<'_> {
+    fn head(&self, session: SessionId) -> Option<u64> {
+        self.job.get(&session).or_else(|| self.batch.get(&session)).or_else(|| self.known.get(&session)).copied()
     }
 }
 
@@ -147,7 +182,7 @@ fn json<T: serde::Serialize>(what: &str, value: &T) -> Result<String, StoreError
     serde_json::to_string(value).map_err(|error| StoreError::Content { what: what.to_owned(), why: error.to_string() })
 }
 
-fn apply(db: &Connection, heads: &mut HashMap<SessionId, u64>, change: &Change) -> Result<(), StoreError> {
+fn apply(db: &Connection, positions: &mut Positions<'_>, change: &Change) -> Result<(), StoreError> {
     let now = now_ms();
     match change {
         Change::NewSession { id, work_dir, spec } => run(
@@ -197,7 +232,7 @@ fn apply(db: &Connection, heads: &mut HashMap<SessionId, u64>, change: &Change) 
             "UPDATE round SET active_ms = max(active_ms, ?2) WHERE id = ?1",
             params![id.to_string(), i64::try_from(*ms).unwrap_or(i64::MAX)],
         ),
-        Change::Event { session, round, event } => event_row(db, heads, *session, *round, event, now),
+        Change::Event { session, round, event } => event_row(db, positions, *session, *round, event, now),
         Change::Step { round, key, request_hash, value } => run(
             db,
             "INSERT INTO step (round, key, position, request_hash, value, version, at_ms)
@@ -235,14 +270,14 @@ fn apply(db: &Connection, heads: &mut HashMap<SessionId, u64>, change: &Change) 
 
 fn event_row(
     db: &Connection,
-    heads: &mut HashMap<SessionId, u64>,
+    positions: &mut Positions<'_>,
     session: SessionId,
     round: u32,
     new: &NewEvent,
     now: i64,
 ) -> Result<(), StoreError> {
-    let head = match heads.get(&session) {
-        Some(head) => *head,
+    let head = match positions.head(session) {
+        Some(head) => head,
         None => db
             .prepare_cached("SELECT max(seq) FROM event WHERE session = ?1")
             .and_then(|mut statement| statement.query_row([session.to_string()], |row| row.get::<_, Option<u64>>(0)))
@@ -267,7 +302,7 @@ fn event_row(
         params![session.to_string(), seq, round, new.key, json("event", &line)?],
     )?;
     run(db, "UPDATE session SET updated_ms = ?2 WHERE id = ?1", params![session.to_string(), now])?;
-    heads.insert(session, seq);
+    positions.job.insert(session, seq);
     Ok(())
 }
 

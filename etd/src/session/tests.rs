@@ -1,0 +1,196 @@
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may")]
+
+use std::collections::BTreeMap;
+
+use proto::config::Auth;
+use proto::message::{Attach, EndReason, From, Reply, Secret};
+use proto::outcome::Outcome;
+use proto::report::RoundReport;
+use proto::settings::Flags;
+
+use super::*;
+use crate::daemon::{Responder, Service as _};
+use crate::round::tests::{PLAN, Scene, WORDS, WORK};
+
+const KEY: &str = "env:KEY";
+
+async fn engine(scene: &Scene) -> Arc<Engine> {
+    let children = Arc::new(Children::start(Arc::new(())).unwrap());
+    Engine::start(Store::open(&scene.at("state")).unwrap(), children).await.unwrap()
+}
+
+fn scene() -> Scene {
+    Scene::new(&[PLAN, WORK, WORDS], Flags::default())
+}
+
+fn request(scene: &Scene, key: &str, needs_key: bool) -> Spawn {
+    let mut config = scene.config();
+    if needs_key {
+        config.providers.get_mut("p").unwrap().auth = Auth::Key(SecretRef(KEY.to_owned()));
+    }
+    Spawn {
+        task: "two files".to_owned(),
+        work_dir: Some(scene.at("work").display().to_string()),
+        flags: Flags::default(),
+        config,
+        env: BTreeMap::new(),
+        secret_env: BTreeMap::new(),
+        secrets: Vec::new(),
+        idempotency_key: key.to_owned(),
+    }
+}
+
+fn secrets() -> Vec<SecretValue> {
+    vec![SecretValue { name: SecretRef(KEY.to_owned()), value: Secret::new("secret".to_owned()) }]
+}
+
+async fn until(engine: &Engine, is: impl Fn() -> bool) {
+    let mut changes = engine.changes();
+    while !is() {
+        changes.changed().await.unwrap();
+    }
+}
+
+async fn report(engine: &Engine, session: SessionId, round: usize) -> RoundReport {
+    let rounds = engine.store.read(move |reader| reader.rounds(session)).await.unwrap();
+    serde_json::from_str(rounds[round - 1].report.as_ref().unwrap()).unwrap()
+}
+
+#[tokio::test]
+async fn the_same_request_twice_at_once_is_one_session() {
+    let scene = scene();
+    let engine = engine(&scene).await;
+    let (one, other) =
+        tokio::join!(engine.spawn(request(&scene, "k", false)), engine.spawn(request(&scene, "k", false)),);
+    let (one, other) = (one.unwrap(), other.unwrap());
+    assert_eq!((one.session, one.round_id), (other.session, other.round_id));
+    assert_eq!(engine.counts().0, 1);
+    until(&engine, || engine.is_idle(one.session)).await;
+    assert_eq!(report(&engine, one.session, 1).await.outcome, Outcome::Completed);
+    // And once more when it is long over.
+    assert_eq!(engine.spawn(request(&scene, "k", false)).await.unwrap().round_id, one.round_id);
+    engine.drain().await;
+}
+
+#[tokio::test]
+async fn a_round_waits_for_its_secrets_and_forgets_them() {
+    let scene = scene();
+    let engine = engine(&scene).await;
+    let queued = engine.spawn(request(&scene, "k", true)).await.unwrap();
+    assert_eq!(queued.needs, [SecretRef(KEY.to_owned())]);
+    until(&engine, || engine.state(queued.session) == "needs_credentials").await;
+    // Whoever sees the state sees what is wanted.
+    assert_eq!(engine.vault.needs_of(queued.session), [SecretRef(KEY.to_owned())]);
+    engine.vault.provide(&secrets());
+    until(&engine, || engine.is_idle(queued.session)).await;
+    assert_eq!(report(&engine, queued.session, 1).await.outcome, Outcome::Completed);
+    assert!(engine.vault.get(queued.session, &SecretRef(KEY.to_owned())).is_none());
+    engine.drain().await;
+}
+
+#[tokio::test]
+async fn rounds_in_one_dir_stand_in_line_and_can_be_killed_there() {
+    let scene = scene();
+    let engine = engine(&scene).await;
+    let holder = engine.spawn(request(&scene, "1", true)).await.unwrap().session;
+    let behind = engine.spawn(request(&scene, "2", false)).await.unwrap().session;
+    until(&engine, || engine.state(holder) == "needs_credentials").await;
+    assert_eq!(engine.state(behind), "queued");
+    let events = engine.store.events_after(behind, 0, 1 << 20).await.unwrap();
+    assert!(events[0].json.contains(&holder.to_string()), "{events:?}");
+    let send = |key: &str| Send {
+        session: SessionName::Prefix(behind.to_string()),
+        message: "more".to_owned(),
+        flags: Flags::default(),
+        config: None,
+        env: BTreeMap::new(),
+        secret_env: BTreeMap::new(),
+        secrets: Vec::new(),
+        idempotency_key: key.to_owned(),
+    };
+    let (second, third) = tokio::join!(engine.send(send("3")), engine.send(send("4")));
+    let mut rounds = [second.unwrap().round, third.unwrap().round];
+    rounds.sort_unstable();
+    assert_eq!(rounds, [2, 3]);
+    assert_eq!(engine.kill(behind, None).await.unwrap(), [1, 2, 3]);
+    until(&engine, || engine.is_idle(behind)).await;
+    for round in 1..=3 {
+        assert_eq!(report(&engine, behind, round).await.outcome, Outcome::Cancelled);
+    }
+    assert_eq!(engine.kill(holder, None).await.unwrap(), [1]);
+    until(&engine, || engine.is_idle(holder)).await;
+    assert_eq!(engine.kill(holder, None).await.unwrap(), [0_u32; 0]);
+    engine.drain().await;
+}
+
+#[test]
+fn waiting_is_no_reason_to_give_a_round_up() {
+    let scene = scene();
+    let mut session = None;
+    // Dies again and again, without a clean stop; the round only ever waits for its secrets.
+    for life in 0..6 {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let store = runtime.block_on(async {
+            let engine = engine(&scene).await;
+            let session = match session {
+                Some(session) => session,
+                None => engine.spawn(request(&scene, "k", true)).await.unwrap().session,
+            };
+            if life == 0 {
+                // It had begun once.
+                let rounds = engine.store.read(move |reader| reader.rounds(session)).await.unwrap();
+                engine.store.commit(vec![Change::RoundStarted { id: rounds[0].id, log_dir: None }]).await.unwrap();
+            }
+            until(&engine, || engine.state(session) == "needs_credentials" || engine.is_idle(session)).await;
+            assert_eq!(engine.state(session), "needs_credentials", "life {life}");
+            engine.store.clone()
+        });
+        session = session.or_else(|| Some(runtime.block_on(async { newest(&store).await })));
+        drop(runtime);
+        store.close();
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let engine = engine(&scene).await;
+        let session = newest(&engine.store).await;
+        until(&engine, || engine.state(session) == "needs_credentials").await;
+        engine.vault.provide(&secrets());
+        until(&engine, || engine.is_idle(session)).await;
+        assert_eq!(report(&engine, session, 1).await.outcome, Outcome::Completed);
+        engine.drain().await;
+    });
+}
+
+async fn newest(store: &Store) -> SessionId {
+    store.read(|reader| reader.newest_session()).await.unwrap().unwrap().id
+}
+
+#[tokio::test]
+async fn an_attach_shows_every_event_once_and_ends() {
+    let scene = scene();
+    let engine = engine(&scene).await;
+    let handlers = crate::handlers::Handlers::new(Arc::clone(&engine));
+    let session = engine.spawn(request(&scene, "k", false)).await.unwrap().session;
+    // The second one looks when all is over.
+    for _ in 0..2 {
+        let (responder, mut answers) = Responder::pair(1 << 20);
+        let request =
+            Attach { session: SessionName::Last, from: From::Start, follow: false, text: true, until_round: Some(1) };
+        let handling = tokio::spawn(handlers.handle(proto::message::Request::Attach(request), responder));
+        let mut positions = Vec::new();
+        let end = loop {
+            match answers.next().await.unwrap().unwrap() {
+                (false, Reply::Events(events)) => positions.extend(events.lines.iter().map(|line| line.seq)),
+                (false, _) => {}
+                (true, Reply::AttachEnd(end)) => break end,
+                (true, other) => panic!("{other:?}"),
+            }
+        };
+        handling.await.unwrap();
+        assert_eq!((end.reason, end.exit_code), (EndReason::Idle, Some(0)));
+        assert_eq!(positions, (1..=end.seq).collect::<Vec<_>>());
+        assert!(end.seq > 5);
+    }
+    until(&engine, || engine.is_idle(session)).await;
+    engine.drain().await;
+}

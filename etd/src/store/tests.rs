@@ -1,0 +1,121 @@
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may")]
+
+use proto::event::NoteLevel;
+
+use super::*;
+
+fn note(session: SessionId, key: &str) -> Change {
+    let event = Event::Note { level: NoteLevel::Warning, text: key.to_owned() };
+    Change::Event { session, round: 1, event: Box::new(NewEvent::new(key, event)) }
+}
+
+fn key(key: &str, session: SessionId) -> Change {
+    Change::Idempotency { key: key.to_owned(), session, round: 1 }
+}
+
+async fn keys(store: &Store, session: SessionId) -> Vec<String> {
+    store.read(move |reader| reader.event_keys(session, 1)).await.unwrap()
+}
+
+#[tokio::test]
+async fn positions_have_no_gap_where_a_commit_is_rolled_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path()).unwrap();
+    let session = SessionId::random();
+    store.commit(vec![note(session, "a"), key("k", session)]).await.unwrap();
+    // In one batch: the second fails at its last change, and takes its event with it.
+    let (first, second, third) = tokio::join!(
+        store.commit(vec![note(session, "b")]),
+        store.commit(vec![note(session, "lost"), key("k", session)]),
+        store.commit(vec![note(session, "c"), note(session, "d")]),
+    );
+    first.unwrap();
+    assert!(matches!(second, Err(StoreError::Sqlite(_))), "{second:?}");
+    third.unwrap();
+    let events = store.events_after(session, 0, 1 << 20).await.unwrap();
+    assert_eq!(events.iter().map(|event| event.seq).collect::<Vec<_>>(), [1, 2, 3, 4]);
+    let mut found = keys(&store, session).await;
+    found.sort();
+    assert_eq!(found, ["a", "b", "c", "d"]);
+    assert_eq!(store.trouble(), None);
+}
+
+#[tokio::test]
+async fn readers_of_a_log_hear_of_commits_that_nobody_waits_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path()).unwrap();
+    let session = SessionId::random();
+    store.commit(vec![note(session, "a")]).await.unwrap();
+    let mut head = store.head(session).await.unwrap();
+    assert_eq!(*head.borrow_and_update(), 1);
+    {
+        let commit = store.commit(vec![note(session, "b")]);
+        tokio::pin!(commit);
+        // Handed to the writer, then forgotten.
+        assert!(futures_util::poll!(commit.as_mut()).is_pending());
+    }
+    head.changed().await.unwrap();
+    assert_eq!(*head.borrow_and_update(), 2);
+}
+
+#[tokio::test]
+async fn events_come_in_batches_of_a_size() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path()).unwrap();
+    let session = SessionId::random();
+    store.commit((0..10).map(|number| note(session, &number.to_string())).collect()).await.unwrap();
+    assert_eq!(store.events_after(session, 3, 1).await.unwrap().len(), 1);
+    assert_eq!(store.events_after(session, 3, 1).await.unwrap()[0].seq, 4);
+    assert_eq!(store.events_after(session, 3, 1 << 20).await.unwrap().len(), 7);
+    assert!(store.events_after(session, 10, 1 << 20).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn what_was_acknowledged_is_there_after_a_new_start() {
+    let dir = tempfile::tempdir().unwrap();
+    let session = SessionId::random();
+    let store = Store::open(dir.path()).unwrap();
+    store.commit(vec![note(session, "a")]).await.unwrap();
+    store.close();
+    assert!(matches!(store.commit(vec![note(session, "late")]).await, Err(StoreError::Closed)));
+    let store = Store::open(dir.path()).unwrap();
+    store.commit(vec![note(session, "b")]).await.unwrap();
+    let events = store.events_after(session, 0, 1 << 20).await.unwrap();
+    assert_eq!(events.iter().map(|event| event.seq).collect::<Vec<_>>(), [1, 2]);
+}
+
+#[tokio::test]
+async fn a_round_whose_record_cannot_be_read_stops_only_itself() {
+    let dir = tempfile::tempdir().unwrap();
+    let scene = crate::round::tests::Scene::new(&[], proto::settings::Flags::default());
+    let store = Store::open(dir.path()).unwrap();
+    let (session, id) = (SessionId::random(), RoundId::random());
+    let flags = proto::settings::Flags::default();
+    let spec = RoundSpec {
+        task: "a".to_owned(),
+        work_dir: None,
+        settings: flags.resolve(),
+        config: scene.config(),
+        env: std::collections::BTreeMap::new(),
+        secret_env: std::collections::BTreeMap::new(),
+    };
+    let keep = Box::new(SessionSpec { flags, config: scene.config() });
+    let changes = vec![
+        Change::NewSession { id: session, work_dir: None, spec: keep },
+        Change::NewRound { session, round: 1, id, spec: Box::new(spec) },
+    ];
+    store.commit(changes).await.unwrap();
+    store.close();
+    rusqlite::Connection::open(dir.path().join(proto::endpoint::DATABASE_FILE))
+        .unwrap()
+        .execute("UPDATE round SET spec = '{}'", [])
+        .unwrap();
+    let store = Store::open(dir.path()).unwrap();
+    let children = Arc::new(crate::sandbox::Children::start(Arc::new(())).unwrap());
+    let engine = crate::session::Engine::start(store.clone(), children).await.unwrap();
+    assert_eq!(engine.state(session), "ended");
+    let rounds = store.read(move |reader| reader.rounds(session)).await.unwrap();
+    assert!(rounds[0].report.as_ref().unwrap().contains("crashed"), "{rounds:?}");
+    assert!(keys(&store, session).await.contains(&"note/given-up".to_owned()));
+    engine.drain().await;
+}
