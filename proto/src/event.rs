@@ -33,7 +33,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::diagnostic::Diagnostic;
 use crate::id::SessionId;
-use crate::report::{CheckSource, CheckStatus, RoundReport};
+use crate::report::{CheckSource, CheckStatus, RoundReport, UsageShare};
 
 /// Name and version of the format.
 pub const SCHEMA: &str = "et.event/1";
@@ -133,6 +133,8 @@ pub enum Event {
         form: String,
         /// What was repaired or dropped.
         notes: Vec<String>,
+        /// What the round has spent so far.
+        spent: UsageShare,
     },
     /// A worker was asked.
     #[serde(rename = "worker.started")]
@@ -161,6 +163,8 @@ pub enum Event {
         duration_ms: u64,
         /// Files in the answer.
         files: Vec<String>,
+        /// What the round has spent so far.
+        spent: UsageShare,
     },
     /// A worker gave no usable answer.
     #[serde(rename = "worker.failed")]
@@ -253,6 +257,8 @@ pub enum Event {
         tests_failed: Option<u32>,
         /// What it found, worst first.
         diagnostics: Vec<Diagnostic>,
+        /// What the round has spent so far.
+        spent: UsageShare,
     },
     /// Diagnostics went to a worker.
     #[serde(rename = "fix.assigned")]
@@ -285,6 +291,8 @@ pub enum Event {
         files: Vec<String>,
         /// Why nothing changed, if so.
         failed: Option<String>,
+        /// What the round has spent so far.
+        spent: UsageShare,
     },
     /// The best tree was put back.
     #[serde(rename = "tree.restored")]

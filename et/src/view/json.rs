@@ -64,12 +64,15 @@ impl View for Json {
     }
 
     fn live(&mut self, text: &LiveText) {
-        self.print_live(text.round, Event::Text {
-            worker: text.worker.clone(),
-            model: text.model.clone(),
-            restart: text.restart,
-            text: text.text.clone(),
-        });
+        self.print_live(
+            text.round,
+            Event::Text {
+                worker: text.worker.clone(),
+                model: text.model.clone(),
+                restart: text.restart,
+                text: text.text.clone(),
+            },
+        );
     }
 
     fn heartbeat(&mut self, beat: &Heartbeat) {

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use proto::report::{CheckReport, CheckStatus, Refusal};
+use proto::report::{CheckReport, CheckStatus, Refusal, UsageShare};
 
 use crate::blame::Owners;
-use crate::calls::CallResult;
+use crate::calls::{self, CallResult};
 use crate::plan::{CheckHint, Contract, Subtask};
 use crate::relpath::RelPath;
 use crate::workspace::Hash;
@@ -125,6 +125,18 @@ impl Board {
 }
 
 impl Known {
+    /// What the calls that have come back took.
+    pub(super) fn spent(&self) -> UsageShare {
+        let usage = calls::usage(self.calls.iter().map(|(role, result)| (role.as_str(), result)), 0);
+        UsageShare {
+            calls: usage.calls,
+            tokens_in: usage.tokens_in,
+            tokens_cached: usage.tokens_cached,
+            tokens_out: usage.tokens_out,
+            cost_usd: usage.cost_usd,
+        }
+    }
+
     /// Number of a subtask, from 1.
     pub(super) fn number(&self, id: &str) -> Option<usize> {
         self.pieces.iter().position(|piece| piece.subtask.id == id).map(|index| index + 1)

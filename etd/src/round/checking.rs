@@ -137,6 +137,7 @@ async fn build(cx: &RoundContext, board: &Board, iteration: u32) -> Result<Optio
         tests_passed: run.tests_passed,
         tests_failed: run.tests_failed,
         diagnostics: run.diagnostics.iter().take(SHOWN).cloned().collect(),
+        spent: board.lock().spent(),
     };
     let mut events = vec![NewEvent::new(format!("check.finished/{iteration}"), event)];
     for (index, text) in run.notes.iter().enumerate() {
@@ -380,6 +381,7 @@ async fn fix(
         model: model.clone(),
         files: changed.clone(),
         failed: failed.clone(),
+        spent: board.lock().spent(),
     };
     cx.journal.say(format!("fix.finished/{name}"), event).await?;
     if fresh {

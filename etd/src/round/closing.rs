@@ -175,7 +175,13 @@ async fn report(cx: &RoundContext, board: &Board, halt: Option<Halt>) -> RoundRe
         iterations: u32::try_from(known.builds.len()).unwrap_or(u32::MAX),
         best_iteration: best.map(|best| best.iteration),
         log_dir: cx.logs.dir(),
-        next: verdict::next(outcome, &cx.session.short(), errors),
+        next: if cx.recorded() && outcome.is_success() {
+            "Set ANTHROPIC_API_KEY, OPENAI_API_KEY or GEMINI_API_KEY, or start Ollama, and give it a task of your own: \
+             `et run --output-dir ./build --iterate \"…\"`."
+                .to_owned()
+        } else {
+            verdict::next(outcome, &cx.session.short(), errors)
+        },
         duration_ms: cx.journal.active_ms(),
         subtasks,
         files: files(&known),

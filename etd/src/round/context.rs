@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use proto::config::{RoleConfig, SecretRef, role};
+use proto::config::{ProviderKind, RoleConfig, SecretRef, role};
 use proto::id::SessionId;
 use proto::message::Secret;
 use serde::{Deserialize, Serialize};
@@ -205,6 +205,11 @@ impl RoundContext {
             Err(error) => return Err(error.to_string()),
         }
         Ok(())
+    }
+
+    /// Whether the answers are recordings (`et demo`).
+    pub(super) fn recorded(&self) -> bool {
+        self.spec.config.providers.values().any(|provider| provider.kind == ProviderKind::Recorded)
     }
 
     /// Last part of the work dir's path.

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use proto::event::Event;
 use serde::{Deserialize, Serialize};
 
+use super::board::Board;
 use super::context::{RoundContext, Stop};
 use super::working::views;
 use crate::answer::{Answer, Problem};
@@ -26,6 +27,7 @@ pub(super) struct Lacking {
 /// Why an answer isn't enough, if so; recorded together with the event that the worker has finished.
 pub(super) async fn judged(
     cx: &RoundContext,
+    board: &Board,
     subtask: &Subtask,
     attempt: u32,
     record: &CallRecord,
@@ -45,6 +47,7 @@ pub(super) async fn judged(
         tokens_out: record.usage.output,
         duration_ms: record.duration_ms,
         files: files.keys().map(ToString::to_string).collect(),
+        spent: board.lock().spent(),
     };
     let events = vec![NewEvent::new(format!("worker.finished/{}/{attempt}", subtask.id), event)];
     cx.journal.record(&key, None, &lacking, events, Vec::new()).await?;

@@ -26,7 +26,7 @@ pub(crate) use closing::end_unplayed;
 pub use context::RoundContext;
 use context::Stop;
 pub use journal::Journal;
-use proto::config::{ProviderKind, role};
+use proto::config::{SandboxWish, role};
 use verdict::Halt;
 
 use crate::calls::Priority;
@@ -66,6 +66,11 @@ pub(crate) async fn run(mut cx: RoundContext) -> Result<(), StoreError> {
 
 /// The phases: plan and work overlap, then tests, then the check with its fixes beside the mayor's words.
 async fn phases(cx: &RoundContext, board: &Board) -> Result<(), Stop> {
+    let settings = &cx.spec.settings;
+    if cx.spec.config.sandbox == SandboxWish::Require && (settings.iterate || settings.check.is_some()) {
+        // Before anything is paid for: the check that this round is about would run unconfined.
+        return Err(Halt::Unsafe.into());
+    }
     claims_of_before(cx, board)?;
     let progress = watch::channel(0).0;
     if cx.spec.settings.dry_run {
@@ -133,7 +138,7 @@ async fn begin(cx: &RoundContext) -> Result<(), Stop> {
         planner: names(cx.role(&cx.spec.settings.role)),
         workers: names(cx.role(role::WORKER)),
         parallel: cx.spec.settings.workers,
-        recorded: config.providers.values().any(|provider| provider.kind == ProviderKind::Recorded),
+        recorded: cx.recorded(),
     };
     cx.journal.started(cx.logs.dir(), NewEvent::new("round.started", event)).await?;
     if let Some(why) = &cx.log_trouble {

@@ -283,6 +283,7 @@ async fn complete(
                 subtasks: u32::try_from(complete.plan.subtasks.len()).unwrap_or(u32::MAX),
                 form: form_name(complete.plan.form).to_owned(),
                 notes: complete.plan.notes.clone(),
+                spent: board.lock().spent(),
             };
             cx.journal
                 .record("plan/complete", None, &complete, vec![NewEvent::new("plan.ready", event)], Vec::new())

@@ -73,6 +73,7 @@ pub(super) async fn test(cx: &RoundContext, board: &Board) -> Result<(), Stop> {
         tokens_out: record.usage.output,
         duration_ms: record.duration_ms,
         files: files.keys().map(ToString::to_string).collect(),
+        spent: board.lock().spent(),
     };
     cx.journal.say("worker.finished/tester/1", event).await?;
     let (wanted, mut refused) = share_out(board, TESTER, &files, true);

@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::task::Poll;
 
-use proto::config::{Auth, CheckConfig, Config, ModelConfig, Price, ProviderConfig, RoleConfig, SandboxWish, Timeouts};
+use proto::config::{
+    Auth, CheckConfig, Config, ModelConfig, Price, ProviderConfig, ProviderKind, RoleConfig, SandboxWish, Timeouts,
+};
 use proto::id::{RoundId, SessionId};
 use proto::outcome::Outcome;
 use proto::report::RoundReport;

@@ -14,6 +14,8 @@ pub(super) enum Halt {
     Budget(String, String),
     /// No model would serve the planner.
     Provider(String),
+    /// The configuration requires a sandbox that isn't to be had.
+    Unsafe,
 }
 
 /// The final state.
@@ -43,6 +45,7 @@ pub(super) fn outcome(facts: &Facts) -> Outcome {
         Some(Halt::Budget(..)) => Outcome::Budget,
         Some(Halt::Deadline) => Outcome::Deadline,
         Some(Halt::Provider(_)) => Outcome::Provider,
+        Some(Halt::Unsafe) => Outcome::Unsafe,
         None if facts.unserved => Outcome::Provider,
         None if facts.exhausted && facts.check == CheckStatus::Red => Outcome::NoProgress,
         None if facts.check == CheckStatus::Red => Outcome::CheckFailed,
@@ -70,7 +73,10 @@ pub(super) fn next(outcome: Outcome, session: &str, errors: usize) -> String {
             format!("Raise --max-tokens or --max-cost and go on with `et session send {session} \"go on\"`.")
         }
         Outcome::Deadline => format!("Raise --timeout and go on with `et session send {session} \"go on\"`."),
-        Outcome::Unsafe => "Install bubblewrap, or set `sandbox: prefer` in the configuration.".to_owned(),
+        Outcome::Unsafe => {
+            "This version has no sandbox yet: set `sandbox: prefer` in the configuration, or run without --iterate."
+                .to_owned()
+        }
         Outcome::Partial => format!(
             "Some of the plan wasn't delivered, see the subtasks: `et session send {session} \"…\"` asks for the rest."
         ),
@@ -101,6 +107,7 @@ mod tests {
             (budget(), false, NotRun, false, false, false, O::Budget),
             (Some(Halt::Deadline), true, Red, true, false, true, O::Deadline),
             (Some(Halt::Provider(String::new())), false, NotRun, false, false, false, O::Provider),
+            (Some(Halt::Unsafe), true, NotRun, false, false, false, O::Unsafe),
             (None, true, NotRun, false, true, false, O::Provider),
             (None, true, Red, true, false, true, O::NoProgress),
             (None, true, Red, true, false, false, O::CheckFailed),

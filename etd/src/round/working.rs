@@ -113,7 +113,7 @@ async fn subtask_to_its_end(cx: &RoundContext, board: &Board, subtask: Subtask) 
         for path in answer.deletions.drain(..) {
             kept.insert(path, None);
         }
-        let lacking = judged(cx, &subtask, attempt, &record, &answer, &kept).await?;
+        let lacking = judged(cx, board, &subtask, attempt, &record, &answer, &kept).await?;
         if let Some(Lacking { reason, .. }) = &lacking {
             let again = tries.unusable > 0;
             failed(cx, &id, attempt, reason, again).await?;

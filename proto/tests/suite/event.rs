@@ -96,7 +96,10 @@ fn events() -> Vec<(&'static str, Event)> {
                 specialist: Some("sql".into()),
             },
         ),
-        ("plan.ready", Event::PlanReady { subtasks: 4, form: "json".into(), notes: vec!["one".into()] }),
+        (
+            "plan.ready",
+            Event::PlanReady { subtasks: 4, form: "json".into(), notes: vec!["one".into()], spent: spent() },
+        ),
         ("worker.started", Event::WorkerStarted { worker: worker(), title: "The server".into(), attempt: 1 }),
         (
             "worker.finished",
@@ -108,6 +111,7 @@ fn events() -> Vec<(&'static str, Event)> {
                 tokens_out: 2,
                 duration_ms: 3,
                 files: paths(),
+                spent: spent(),
             },
         ),
         ("worker.failed", Event::WorkerFailed { worker: worker(), attempt: 1, reason: "no file".into(), again: true }),
@@ -147,6 +151,7 @@ fn events() -> Vec<(&'static str, Event)> {
                 tests_passed: Some(3),
                 tests_failed: Some(4),
                 diagnostics: vec![diagnostic()],
+                spent: spent(),
             },
         ),
         (
@@ -169,6 +174,7 @@ fn events() -> Vec<(&'static str, Event)> {
                 model: Some("o/g".into()),
                 files: paths(),
                 failed: Some("no file".into()),
+                spent: spent(),
             },
         ),
         ("tree.restored", Event::TreeRestored { iteration: 2, files: paths() }),
@@ -385,4 +391,8 @@ fn a_lost_field_is_seen() {
         missing(&old, &new, "", &mut lost);
         assert_eq!(lost.len(), expected, "{lost:?}");
     }
+}
+
+fn spent() -> UsageShare {
+    UsageShare { calls: 1, tokens_in: 2, tokens_cached: 1, tokens_out: 3, cost_usd: Some(0.5) }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, VecDeque};
 
 use proto::event::{Event, EventLine};
 use proto::message::LiveText;
-use proto::report::CheckStatus;
+use proto::report::{CheckStatus, UsageShare};
 
 /// Time over which the pace of a stream is measured, in milliseconds.
 const PACE_WINDOW: i64 = 5_000;
@@ -168,6 +168,8 @@ pub(super) struct Model {
     /// Planner, reviewer and the like while they write.
     pub(super) helpers: Vec<Worker>,
     pub(super) tokens_in: u64,
+    /// None: nothing is known yet, or the price of a model isn't.
+    pub(super) cost_usd: Option<f64>,
     tokens_out: u64,
     /// The last build's colour and its errors and warnings.
     pub(super) last_build: Option<(CheckStatus, u32, u32)>,
@@ -225,8 +227,9 @@ impl Model {
                 worker.owns.clone_from(owns);
                 worker.after.clone_from(after);
             }
-            Event::PlanReady { .. } => {
+            Event::PlanReady { spent, .. } => {
                 self.end_helper("planner");
+                self.account(spent);
                 self.phase = Phase::Working;
             }
             Event::WorkerStarted { worker, title, attempt } => {
@@ -240,9 +243,8 @@ impl Model {
                 worker.mends = 0;
                 worker.ask(at);
             }
-            Event::WorkerFinished { worker, model, tokens_in, tokens_out, .. } => {
-                self.tokens_in += tokens_in;
-                self.tokens_out += tokens_out;
+            Event::WorkerFinished { worker, model, spent, .. } => {
+                self.account(spent);
                 let worker = self.worker(worker);
                 worker.model.clone_from(model);
                 worker.state = State::Done;
@@ -263,7 +265,8 @@ impl Model {
             Event::CheckStarted { iteration, command, .. } => {
                 self.phase = Phase::Building { iteration: *iteration, command: command.clone() };
             }
-            Event::CheckFinished { iteration, status, errors, warnings, .. } => {
+            Event::CheckFinished { iteration, status, errors, warnings, spent, .. } => {
+                self.account(spent);
                 self.last_build = Some((*status, *errors, *warnings));
                 self.phase = match status {
                     CheckStatus::Red => Phase::Mending { iteration: *iteration },
@@ -280,8 +283,9 @@ impl Model {
                 }
                 worker.ask(at);
             }
-            Event::FixFinished { owner, model, failed, .. } => {
+            Event::FixFinished { owner, model, failed, spent, .. } => {
                 self.spend(owner);
+                self.account(spent);
                 let worker = self.worker(owner);
                 if let Some(model) = model {
                     worker.model.clone_from(model);
@@ -294,6 +298,13 @@ impl Model {
             }
             _ => {}
         }
+    }
+
+    /// Takes over the round's own accounts.
+    fn account(&mut self, spent: &UsageShare) {
+        self.tokens_in = spent.tokens_in;
+        self.tokens_out = spent.tokens_out;
+        self.cost_usd = spent.cost_usd;
     }
 
     /// Takes in a piece of model text.

@@ -4,7 +4,7 @@ use proto::report::CheckStatus;
 
 use super::line::{Line, Tone, column, fit, fit_path, width};
 use super::model::{Model, Phase, State, Worker};
-use crate::text::{count, duration, plural};
+use crate::text::{cost, count, duration, plural};
 
 /// Most workers that are listed.
 const LISTED: usize = 8;
@@ -85,6 +85,9 @@ fn header(model: &Model, now: i64, columns: usize, spinner: &str) -> Line {
     }
     if model.tokens_in > 0 {
         parts.push((Tone::Dim, format!("{} in", count(model.tokens_in))));
+    }
+    if let Some(usd) = model.cost_usd.filter(|usd| *usd > 0.0) {
+        parts.push((Tone::Dim, cost(Some(usd))));
     }
     match &model.phase {
         Phase::Planning => {
