@@ -134,6 +134,7 @@ pub enum Event {
         /// What was repaired or dropped.
         notes: Vec<String>,
         /// What the round has spent so far.
+        #[serde(default)]
         spent: UsageShare,
     },
     /// A worker was asked.
@@ -164,6 +165,7 @@ pub enum Event {
         /// Files in the answer.
         files: Vec<String>,
         /// What the round has spent so far.
+        #[serde(default)]
         spent: UsageShare,
     },
     /// A worker gave no usable answer.
@@ -258,6 +260,7 @@ pub enum Event {
         /// What it found, worst first.
         diagnostics: Vec<Diagnostic>,
         /// What the round has spent so far.
+        #[serde(default)]
         spent: UsageShare,
     },
     /// Diagnostics went to a worker.
@@ -292,6 +295,7 @@ pub enum Event {
         /// Why nothing changed, if so.
         failed: Option<String>,
         /// What the round has spent so far.
+        #[serde(default)]
         spent: UsageShare,
     },
     /// The best tree was put back.

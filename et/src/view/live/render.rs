@@ -79,15 +79,15 @@ fn header(model: &Model, now: i64, columns: usize, spinner: &str) -> Line {
     if model.recorded {
         parts.push((Tone::Odd, "recorded".to_owned()));
     }
+    if let Some(usd) = model.cost_usd.filter(|usd| *usd > 0.0) {
+        parts.push((Tone::Dim, cost(Some(usd))));
+    }
     let out = model.tokens_out();
     if out > 0 || model.tokens_in > 0 {
         parts.push((Tone::Dim, format!("{} tokens out", count(out))));
     }
     if model.tokens_in > 0 {
         parts.push((Tone::Dim, format!("{} in", count(model.tokens_in))));
-    }
-    if let Some(usd) = model.cost_usd.filter(|usd| *usd > 0.0) {
-        parts.push((Tone::Dim, cost(Some(usd))));
     }
     match &model.phase {
         Phase::Planning => {

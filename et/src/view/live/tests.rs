@@ -120,6 +120,13 @@ fn finished(worker: &str, files: &[&str]) -> Value {
         "tokens_out": 400, "duration_ms": 4200, "files": files })
 }
 
+/// An event with what the round has spent by then.
+fn spent(mut event: Value, tokens_in: u64, tokens_out: u64, cost_usd: Option<f64>) -> Value {
+    event["spent"] = json!({ "calls": 1, "tokens_in": tokens_in, "tokens_cached": 0, "tokens_out": tokens_out,
+        "cost_usd": cost_usd });
+    event
+}
+
 fn ready(subtasks: u32) -> Value {
     json!({ "type": "plan.ready", "subtasks": subtasks, "form": "json", "notes": [] })
 }
@@ -175,11 +182,11 @@ fn story() -> Vec<Step> {
         Event(1500, subtask("2", "Monthly report", &["src/report.rs"], &[])),
         Event(1600, subtask("3", "Command line", &["src/main.rs"], &["1"])),
         Text(1700, piece("planner", "}", 300, false)),
-        Event(2000, ready(3)),
+        Event(2000, spent(ready(3), 0, 300, None)),
         Event(2000, asked("2", "Monthly report", 1)),
         Text(2200, piece("1", "===FILE: src/led", 40, true)),
         Text(3200, piece("1", "ger.rs===\nfn a() {}\n", 140, false)),
-        Event(4000, finished("1", &["src/ledger.rs", "src/lib.rs"])),
+        Event(4000, spent(finished("1", &["src/ledger.rs", "src/lib.rs"]), 2000, 700, None)),
         Event(4100, asked("3", "Command line", 1)),
         Text(4200, piece("3", "===FILE: src/main.rs===\n", 40, true)),
         Event(
@@ -189,19 +196,19 @@ fn story() -> Vec<Step> {
         Event(5600, asked("2", "Monthly report", 2)),
         Text(5700, piece("2", "===FILE: src/report.rs===\n", 10, true)),
         Text(6700, piece("2", "x\n", 95, false)),
-        Event(7000, finished("2", &["src/report.rs"])),
+        Event(7000, spent(finished("2", &["src/report.rs"]), 4000, 1100, Some(0.0))),
         Event(
             7000,
             json!({ "type": "file.refused", "path": "../ev\u{1b}[2Jil", "worker": "2", "reason": "it is outside the work dir" }),
         ),
-        Event(7500, finished("3", &["src/main.rs"])),
+        Event(7500, spent(finished("3", &["src/main.rs"]), 6000, 1500, Some(0.25))),
         Event(8000, building(1)),
-        Event(10000, built(1, true)),
+        Event(10000, spent(built(1, true), 6000, 1500, Some(0.25))),
         Event(10100, fix()),
         Text(10300, piece("2", "===FILE: src/report.rs===\n", 10, true)),
-        Event(12000, fixed()),
+        Event(12000, spent(fixed(), 6000, 1510, Some(0.3))),
         Event(12100, building(2)),
-        Event(14000, built(2, false)),
+        Event(14000, spent(built(2, false), 6000, 1510, Some(0.3))),
         Event(14500, json!({ "type": "synthesis", "text": "# Built\nRun it." })),
         Event(15000, ended("passed")),
     ]
@@ -285,7 +292,7 @@ fn the_block_at_each_phase() {
         (
             9_000,
             &[
-                "* building 1 · 9s · recorded · 1500 tokens out · 6000 in · cargo build",
+                "* building 1 · 9s · recorded · $0.25 · 1500 tokens out · 6000 in · cargo build",
                 "✓ 1 Ledger          done src/ledger.rs +1                          big-coder:32b",
                 "✓ 2 Monthly report  done src/report.rs                             big-coder:32b",
                 "✓ 3 Command line    done src/main.rs                               big-coder:32b",
@@ -294,7 +301,7 @@ fn the_block_at_each_phase() {
         (
             10_400,
             &[
-                "* mending 1 error of build 1 · 10s · recorded · 1510 tokens out · 6000 in",
+                "* mending 1 error of build 1 · 10s · recorded · $0.25 · 1510 tokens out",
                 "✓ 1 Ledger          done src/ledger.rs +1                          big-coder:32b",
                 "* 2 Monthly report  mending 1 src/report.rs                        big-coder:32b",
                 "✓ 3 Command line    done src/main.rs                               big-coder:32b",
@@ -303,7 +310,7 @@ fn the_block_at_each_phase() {
         (
             14_000,
             &[
-                "* finishing · 14s · recorded · 1510 tokens out · 6000 in",
+                "* finishing · 14s · recorded · $0.30 · 1510 tokens out · 6000 in",
                 "✓ 1 Ledger          done src/ledger.rs +1                          big-coder:32b",
                 "✓ 2 Monthly report  done src/report.rs                             big-coder:32b",
                 "✓ 3 Command line    done src/main.rs                               big-coder:32b",
@@ -353,7 +360,8 @@ fn states_that_the_story_lacks() {
     assert_eq!(block(80, 20, vec![Step::Event(0, ready(2))], 0), ["* working"]);
     let joined = block(80, 20, vec![Step::Text(0, piece("1", "x", 9, true))], 0);
     assert_eq!(joined[1], format!("* 1  writing{}big-coder:32b", " ".repeat(55)));
-    let known = vec![Step::Text(0, piece("1", "x", 9, true)), Step::Event(0, finished("1", &["a.rs"]))];
+    let known =
+        vec![Step::Text(0, piece("1", "x", 9, true)), Step::Event(0, spent(finished("1", &["a.rs"]), 9, 400, None))];
     assert_eq!(block(39, 20, known, 0), ["* working, 1 of 1 done · 400 tokens out", "✓ 1  done"]);
     let late =
         vec![Step::Event(0, started()), Step::Event(0, ended("passed")), Step::Text(0, piece("1", "x", 1, true))];
