@@ -2,10 +2,12 @@
 //!
 //! Without the feature `test-hooks` every function here is empty, and a release never has that feature. With it, `ET_TEST_PAUSES`
 //! (`name=200ms,other=1s`) makes the process sleep at a point, and `ET_TEST_ABORT` (`name`, or `name#3` for the third time that the
-//! point is passed) makes it kill itself there with SIGKILL.
+//! point is passed) makes it kill itself there with SIGKILL. With `ET_TEST_ABORT_ONCE` (a dir) that happens at each such point only once,
+//! whatever process passes it: a daemon that is started again goes on.
 
 /// Variables that autostart hands on besides the allow-list; none without the feature.
-pub const ENV: &[&str] = if cfg!(feature = "test-hooks") { &["ET_TEST_PAUSES", "ET_TEST_ABORT"] } else { &[] };
+pub const ENV: &[&str] =
+    if cfg!(feature = "test-hooks") { &["ET_TEST_PAUSES", "ET_TEST_ABORT", "ET_TEST_ABORT_ONCE"] } else { &[] };
 
 /// A point in async code.
 ///
@@ -54,11 +56,17 @@ mod armed {
             *times
         };
         let abort = std::env::var("ET_TEST_ABORT").unwrap_or_default();
-        if abort.split(',').any(|point| due(point, name, times)) {
+        if abort.split(',').any(|point| due(point, name, times)) && first(name) {
             // No destructor runs and nothing is flushed: as if the machine's power had gone, for this process.
             let _ = nix::sys::signal::raise(nix::sys::signal::Signal::SIGKILL);
         }
         duration(&std::env::var("ET_TEST_PAUSES").unwrap_or_default(), name)
+    }
+
+    /// Whether no process died at this point before, as far as anybody keeps count.
+    fn first(name: &str) -> bool {
+        let Some(dir) = std::env::var_os("ET_TEST_ABORT_ONCE") else { return true };
+        std::fs::File::create_new(std::path::Path::new(&dir).join(name)).is_ok()
     }
 
     fn due(point: &str, name: &str, times: u32) -> bool {

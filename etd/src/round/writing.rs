@@ -84,6 +84,7 @@ pub(super) async fn write(
             intent
         }
     };
+    crate::hooks::pause("round.write_intended").await;
     let written = carry_out(cx, key, worker, intent).await?;
     note(board, worker, &written);
     Ok(written)
@@ -215,6 +216,7 @@ async fn carry_out(cx: &RoundContext, key: &str, worker: &str, intent: Intent) -
         })
         .await
         .ok_or_else(fault)?;
+    crate::hooks::pause("round.written").await;
     let mut written = Written { refused: intent.refused, conflicts: intent.conflicts, ..Written::default() };
     let mut events = Vec::new();
     for ((change, result), bytes) in intent.changes.into_iter().zip(results).zip(sizes) {
