@@ -2,6 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use proto::message::{Provide, Request};
+
+use crate::config::secrets;
 use crate::link::{ConnectOptions, Link, LinkError};
 
 /// Looks up an environment variable; empty ones count as unset.
@@ -39,9 +42,14 @@ impl Context {
         })
     }
 
-    /// Connects to the daemon, starting it where that is allowed.
+    /// Connects to the daemon, starting it where that is allowed, and hands over what its rounds wait for and this environment has.
     pub(crate) async fn connect(&self) -> Result<Link, LinkError> {
-        Link::connect(&self.connect_options()?).await
+        let link = Link::connect(&self.connect_options()?).await?;
+        let secrets = secrets::find(&link.welcome().needs, &Self::var);
+        if !secrets.is_empty() {
+            link.call(Request::Provide(Provide { secrets })).await?;
+        }
+        Ok(link)
     }
 }
 

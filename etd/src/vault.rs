@@ -65,8 +65,9 @@ impl Vault {
     /// Names that sessions wait for.
     #[must_use]
     pub fn needs(&self) -> Vec<SecretRef> {
-        let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut names: Vec<SecretRef> = waiting.values().flatten().cloned().collect();
+        let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let lacking = waiting.iter().flat_map(|(session, names)| self.missing(*session, names.iter()));
+        let mut names: Vec<SecretRef> = lacking.collect();
         names.sort();
         names.dedup();
         names
@@ -75,7 +76,13 @@ impl Vault {
     /// Names that one session waits for.
     #[must_use]
     pub fn needs_of(&self, session: SessionId) -> Vec<SecretRef> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).get(&session).cloned().unwrap_or_default()
+        let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).get(&session).cloned();
+        waiting.map_or_else(Vec::new, |names| self.missing(session, names.iter()))
+    }
+
+    /// Says which secrets the rounds of a session are going to need, before any of them waits: whoever comes first may hand them over.
+    pub fn expect(&self, session: SessionId, names: impl Iterator<Item = SecretRef>) {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).entry(session).or_default().extend(names);
     }
 
     /// Says that a session waits for names, until what is returned is dropped.
@@ -87,6 +94,7 @@ impl Vault {
 
     /// Forgets the secrets of a session.
     pub fn forget(&self, session: SessionId) {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).remove(&session);
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner).remove(&session);
     }
 }
@@ -128,6 +136,19 @@ mod tests {
 
     fn secret(name: &str) -> SecretValue {
         SecretValue { name: SecretRef(name.to_owned()), value: Secret::new("value".to_owned()) }
+    }
+
+    #[test]
+    fn what_is_expected_may_come_before_anybody_waits() {
+        let vault = Vault::default();
+        let session = SessionId::random();
+        vault.expect(session, [SecretRef("env:A".to_owned())].into_iter());
+        assert_eq!(vault.needs(), [SecretRef("env:A".to_owned())]);
+        vault.provide(&[secret("env:A"), secret("env:B")]);
+        assert!(vault.needs().is_empty() && vault.needs_of(session).is_empty());
+        assert!(vault.get(session, &SecretRef("env:A".to_owned())).is_some());
+        vault.forget(session);
+        assert!(vault.needs().is_empty());
     }
 
     #[tokio::test]

@@ -154,6 +154,10 @@ impl Engine {
         }
         // Those that had begun held their work dirs.
         open.sort_by_key(|round| !round.started);
+        // All of them before the first client is let in.
+        for round in &open {
+            engine.vault.expect(round.session, secrets(&round.spec).cloned());
+        }
         for round in open {
             engine.enqueue(round);
         }
