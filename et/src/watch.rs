@@ -318,7 +318,13 @@ impl State {
                 Reply::AttachEnd(end) => match end.reason {
                     EndReason::Idle => return Ok(Over::Done(self.code(end.exit_code))),
                     EndReason::Slow => return Ok(Over::Again { autostart: true }),
-                    EndReason::Draining => return Ok(Over::Again { autostart: false }),
+                    EndReason::Draining => {
+                        view.notice(&format!(
+                            "the daemon was stopped; the work goes on when it is back. To come back: {}",
+                            self.come_back()
+                        ));
+                        return Ok(Over::Again { autostart: false });
+                    }
                 },
                 Reply::Failed(failed) => {
                     return Ok(Over::Failed(failed.into()));
