@@ -1,5 +1,10 @@
 //! End-to-end tests: real `et`, real `etd`, a scripted model, real compilers. One binary, a module per subject.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may")]
 
+mod aftermath;
+mod attach;
+mod daemon;
+mod durable;
 mod harness;
 mod projects;
+mod signals;
