@@ -3,8 +3,14 @@
 
 mod aftermath;
 mod attach;
+mod checks;
+mod config;
 mod daemon;
 mod durable;
 mod harness;
+mod output;
 mod projects;
+mod providers;
+mod safety;
+mod secrets;
 mod signals;

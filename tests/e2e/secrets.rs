@@ -1,0 +1,161 @@
+//! Keys are in no file, no event, no log line and no output, whatever goes wrong.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use proto::event::Event;
+use tests::env::{Config, Env, KEY, KEY_VARIABLE, Output};
+use tests::model::{Echo, Fault, Model, RetryAfter, Story, Sub, Wire};
+use tests::projects::stories::tiny;
+
+/// A secret in every form in which it may turn up.
+fn forms(secret: &str) -> Vec<String> {
+    let mut forms = vec![
+        secret.to_owned(),
+        utf8_percent_encode(secret, NON_ALPHANUMERIC).to_string(),
+        STANDARD.encode(secret),
+        URL_SAFE.encode(secret),
+        serde_json::to_string(secret).unwrap(),
+    ];
+    // The part that everybody would recognise.
+    forms.push(secret[secret.len() - 12..].to_owned());
+    forms
+}
+
+/// Fails if a secret is in a file (but in `allowed`) or in the output of these commands.
+fn assert_nowhere(env: &Env, secret: &str, allowed: &[&std::path::Path], outputs: &[Output]) {
+    let forms = forms(secret);
+    let needles: Vec<&str> = forms.iter().map(String::as_str).collect();
+    let found: Vec<_> =
+        env.files_with(&needles).into_iter().filter(|path| !allowed.contains(&path.as_path())).collect();
+    assert!(found.is_empty(), "the secret is in {found:?}");
+    for output in outputs {
+        for form in &forms {
+            output.assert_nowhere(form);
+        }
+    }
+}
+
+/// What a provider may do to one call each; all happen in one round.
+fn faults() -> Vec<(&'static str, Fault)> {
+    vec![
+        ("echo-401", Fault::EchoKey(401, Echo::Plain)),
+        ("echo-400", Fault::EchoKey(400, Echo::Url)),
+        ("echo-403", Fault::EchoKey(403, Echo::Base64)),
+        ("echo-500", Fault::EchoKey(500, Echo::Plain)),
+        ("echo-503", Fault::EchoKey(503, Echo::Url)),
+        ("echo-502", Fault::EchoKey(502, Echo::Base64)),
+        ("rate", Fault::RateLimited(RetryAfter::Millis(10))),
+        ("overflow", Fault::ContextOverflow),
+        ("hang-up", Fault::HangUp),
+        ("cut", Fault::Cut),
+        ("malformed", Fault::Malformed),
+        ("in-stream", Fault::ErrorInStream),
+        ("redirect", Fault::Redirect("http://127.0.0.1:1/v1".to_owned())),
+        ("empty", Fault::Empty),
+        ("length", Fault::LengthCut),
+        ("stall", Fault::Stall),
+    ]
+}
+
+/// A round in which every fault happens to a worker of its own, with a reviewer beside it.
+fn story_of_faults() -> Story {
+    let faults = faults();
+    let subs: Vec<Sub> =
+        faults.iter().map(|(id, _)| Sub::new(id, "A part").owns([format!("{id}.txt").as_str()])).collect();
+    faults.iter().fold(Story::new().plan(subs), |story, (id, fault)| {
+        let path = format!("{id}.txt");
+        story.file(id, &path, "the content of a part\n").fail(&format!("work/{id}"), fault.clone())
+    })
+}
+
+/// Lets every fault happen to a provider of this format and looks for its secret everywhere.
+fn every_fault(wire: Wire, provider: &str, secret: &str) {
+    let env = Env::new();
+    let model = Model::start(story_of_faults());
+    let fields = format!("type: {}, base_url: \"{}\", {provider}", wire.provider_type(), model.base_url(wire));
+    let config = Config::new()
+        .provider_yaml("scripted", &fields)
+        .model("main", "scripted", "scripted")
+        .role("mayor", ["main"], [])
+        .role("polecat", ["main"], [])
+        .extra("timeouts: { between_tokens: 200ms }");
+    let own = env.write_config(&config);
+    env.set("ET_LOG", "debug");
+    let run = env.et(["run", "-o", ".", "--json", "--check", "env; false", "--workers", "16", "do all parts"]).run();
+    // Three are refused for their key or request, and the check is red anyway.
+    assert_ne!(run.code, Some(0), "{run}");
+    let failed = run.events().iter().filter(|line| matches!(line.event, Event::WorkerFailed { .. })).count();
+    assert!(failed >= 3, "{run}");
+    let mut outputs = vec![run];
+    // A planner that fails in front of people.
+    for echo in [Echo::Plain, Echo::Url, Echo::Base64] {
+        model.fail("plan", Fault::EchoKey(401, echo));
+        let out = env.et(["run", "-o", ".", "once more"]).run();
+        outputs.push(out.assert_code(3).clone());
+        model.fail("models", Fault::EchoKey(401, echo));
+        outputs.push(env.et(["nodes"]).run());
+        model.fail("models", Fault::EchoKey(500, echo));
+        outputs.push(env.et(["models", "--json"]).run());
+    }
+    for command in [
+        &["session", "show", "last", "--json"][..],
+        &["session", "show", "last"],
+        &["session", "list", "--json"],
+        &["session", "attach", "last", "--from", "start", "--json"],
+        &["daemon", "status"],
+        &["daemon", "logs"],
+    ] {
+        outputs.push(env.et(command).run());
+    }
+    // The database is closed, and its write-ahead log folded in; before and after count.
+    let literal = config.yaml().contains(secret);
+    let allowed: &[&std::path::Path] = if literal { &[&own] } else { &[] };
+    assert_nowhere(&env, secret, allowed, &outputs);
+    env.et(["daemon", "stop"]).run().assert_ok();
+    assert_nowhere(&env, secret, allowed, &[]);
+    for record in model.records() {
+        for form in forms(secret) {
+            assert!(!record.target.contains(&form), "the key is in {}", record.target);
+        }
+    }
+    // It was there to be leaked.
+    assert!(model.count("plan") >= 4);
+}
+
+#[test]
+fn an_openai_key_leaks_nowhere() {
+    every_fault(Wire::OpenAi, &format!("api_key: ${KEY_VARIABLE}"), KEY);
+}
+
+#[test]
+fn an_anthropic_key_leaks_nowhere() {
+    every_fault(Wire::Anthropic, &format!("api_key: ${{{KEY_VARIABLE}}}"), KEY);
+}
+
+#[test]
+fn a_gemini_key_leaks_nowhere_and_is_in_no_url() {
+    every_fault(Wire::Gemini, "api_key: AIza-literal+key/in=the-config-file", "AIza-literal+key/in=the-config-file");
+}
+
+#[test]
+fn a_password_of_basic_auth_leaks_nowhere() {
+    let secret = "user-name:pass+word/with=signs";
+    every_fault(Wire::Ollama, &format!("auth_type: basic, api_key: \"{secret}\""), secret);
+}
+
+#[test]
+fn a_check_that_prints_its_environment_prints_no_key() {
+    let env = Env::new();
+    let model = Model::start(tiny());
+    env.config(&model);
+    env.set("OTHER_TOKEN", "a-token-that-nobody-named");
+    let out = env.et(["run", "-o", ".", "--iterate", "--json", "--check", "env | sort; env > seen.txt", "write"]).run();
+    out.assert_ok();
+    let seen = env.read("seen.txt");
+    assert!(seen.contains("PATH=") && seen.contains(&format!("HOME={}", env.home().display())), "{seen}");
+    assert!(!seen.contains(KEY_VARIABLE) && !seen.contains("OTHER_TOKEN") && !seen.contains("ET_STATE_DIR"), "{seen}");
+    assert_nowhere(&env, KEY, &[], &[out.clone()]);
+    let logs = std::fs::read_to_string(env.newest_log_dir().join("_build_iter1.log")).unwrap();
+    assert!(logs.contains("PATH=") && !logs.contains("a-token-that-nobody-named"), "{logs}");
+}
