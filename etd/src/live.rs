@@ -1,15 +1,20 @@
 //! Model text while it streams: in memory only, never in the log.
 //!
 //! Writers append to one buffer per answer; readers pull from an offset of their own. So a slow reader costs nothing, one who comes
-//! late gets the answer so far, and nothing is queued anywhere.
+//! late gets the answer so far, and nothing is queued anywhere. An answer that ended stays for a moment, for readers that were there and
+//! don't have all of it yet.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use proto::id::SessionId;
 use proto::message::LiveText;
 use tokio::sync::watch;
+
+/// How long an answer that ended stays, at least, where somebody reads.
+const LINGER: Duration = Duration::from_secs(5);
 
 /// The running answers of one session.
 pub struct Live {
@@ -28,12 +33,20 @@ struct Answer {
     generation: u64,
     text: String,
     thinking: u64,
+    ended: Option<Instant>,
 }
 
 /// Where a reader is.
-#[derive(Default)]
 pub struct Cursor {
     seen: HashMap<Key, (u64, usize)>,
+    /// What ended before isn't for this reader.
+    begun: Instant,
+}
+
+impl Default for Cursor {
+    fn default() -> Self {
+        Self { seen: HashMap::new(), begun: Instant::now() }
+    }
 }
 
 /// A piece for one reader, and where it is once it has the piece.
@@ -71,6 +84,9 @@ impl Live {
         cursor.seen.retain(|key, _| answers.contains_key(key));
         let mut pieces = Vec::new();
         for (key, answer) in answers.iter() {
+            if answer.ended.is_some_and(|ended| ended < cursor.begun) {
+                continue;
+            }
             let known = cursor.seen.get(key).copied();
             let (restart, offset) = match known {
                 Some((generation, offset)) if generation == answer.generation => (false, offset),
@@ -97,12 +113,18 @@ impl Live {
         pieces
     }
 
+    /// Forgets answers that ended, once nobody can want them.
+    fn tidy(&self, answers: &mut BTreeMap<Key, Answer>) {
+        let read = self.version.receiver_count() > 0;
+        answers.retain(|_, answer| answer.ended.is_none_or(|ended| read && ended.elapsed() < LINGER));
+    }
+
     fn touch(&self) {
         self.version.send_modify(|version| *version += 1);
     }
 }
 
-/// The writing end of one answer. The answer is forgotten when it is dropped.
+/// The writing end of one answer. The answer has ended when it is dropped.
 pub struct LiveAnswer {
     live: Arc<Live>,
     key: Key,
@@ -126,11 +148,13 @@ impl LiveAnswer {
                 generation: 0,
                 text: String::new(),
                 thinking: 0,
+                ended: None,
             });
             model.clone_into(&mut answer.model);
             answer.generation += 1;
             answer.text.clear();
             answer.thinking = 0;
+            self.live.tidy(&mut answers);
         }
         self.live.touch();
     }
@@ -153,7 +177,13 @@ impl LiveAnswer {
 
 impl Drop for LiveAnswer {
     fn drop(&mut self) {
-        self.live.answers.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.key);
+        {
+            let mut answers = self.live.answers.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(answer) = answers.get_mut(&self.key) {
+                answer.ended = Some(Instant::now());
+            }
+            self.live.tidy(&mut answers);
+        }
         self.live.touch();
     }
 }
@@ -221,6 +251,39 @@ mod tests {
         assert_eq!(read(&mut quick, 100), [(false, "z".to_owned())]);
         drop(answer);
         assert!(read(&mut quick, 100).is_empty());
+    }
+
+    #[test]
+    fn the_end_of_an_answer_reaches_those_who_read_it() {
+        let live = Arc::new(Live::default());
+        let texts = |cursor: &mut Cursor| -> Vec<String> {
+            let pieces = live.read(cursor, 100).into_iter();
+            let take = |piece: LivePiece| {
+                let text = piece.text.text.clone();
+                cursor.took(piece);
+                text
+            };
+            pieces.map(take).collect()
+        };
+        let begin = || {
+            let answer = LiveAnswer::new(Arc::clone(&live), "1".to_owned(), 1);
+            answer.restart("p/m");
+            answer.push("ab");
+            answer
+        };
+        let reader = live.changes();
+        let mut cursor = Cursor::default();
+        let answer = begin();
+        assert_eq!(texts(&mut cursor), ["ab"]);
+        answer.push("cd");
+        drop(answer);
+        // Who comes now gets nothing of it.
+        let mut late = Cursor::default();
+        assert_eq!(texts(&mut cursor), ["cd"]);
+        assert!(texts(&mut cursor).is_empty() && texts(&mut late).is_empty());
+        drop(reader);
+        drop(begin());
+        assert!(live.answers.lock().unwrap_or_else(PoisonError::into_inner).is_empty());
     }
 
     #[test]

@@ -11,7 +11,7 @@ use proto::message::{Attach, AttachEnd, EndReason, Events, From, Heartbeat, Need
 use tokio::time::Instant;
 
 use crate::daemon::Responder;
-use crate::live::Cursor;
+use crate::live::{Cursor, Live};
 use crate::session::{Engine, SessionError};
 
 /// Bytes of events in one item.
@@ -48,6 +48,10 @@ pub(super) async fn handle(
             changes.borrow_and_update();
             let over = over(engine, session, &request).await?;
             let stopping = engine.stopping().is_cancelled();
+            if request.text && seq < known {
+                // Text stands before the events that follow from it: what a worker wrote before the end of the worker.
+                while send_text(&live, &mut cursor, responder) == Sent::Part {}
+            }
             while seq < known {
                 let lines = engine.store.events_after(session, seq, BATCH).await?;
                 // Nothing there: what was there is gone.
@@ -76,16 +80,10 @@ pub(super) async fn handle(
             }
         }
         if text_waits && Instant::now() >= next_text {
-            text_waits = false;
             next_text = Instant::now() + COALESCE;
-            for piece in live.read(&mut cursor, PIECE) {
-                text_waits |= piece.more;
-                if !responder.try_item(Reply::LiveText(piece.text.clone())) {
-                    // No room: it comes when there is.
-                    text_waits = true;
-                    break;
-                }
-                cursor.took(piece);
+            let sent = send_text(&live, &mut cursor, responder);
+            text_waits = matches!(sent, Sent::Part | Sent::NoRoom);
+            if sent != Sent::Nothing {
                 beat = Instant::now() + HEARTBEAT;
             }
         }
@@ -112,6 +110,32 @@ pub(super) async fn handle(
             }
         }
     }
+}
+
+/// What came of sending text.
+#[derive(PartialEq, Eq)]
+enum Sent {
+    /// There was none.
+    Nothing,
+    /// All that there was.
+    All,
+    /// There is more of it.
+    Part,
+    /// The client doesn't read fast enough: the rest comes when there is room.
+    NoRoom,
+}
+
+/// Sends what a client doesn't have yet of each running answer, about [`PIECE`] of each.
+fn send_text(live: &Live, cursor: &mut Cursor, responder: &Responder) -> Sent {
+    let mut sent = Sent::Nothing;
+    for piece in live.read(cursor, PIECE) {
+        if !responder.try_item(Reply::LiveText(piece.text.clone())) {
+            return Sent::NoRoom;
+        }
+        sent = if piece.more || sent == Sent::Part { Sent::Part } else { Sent::All };
+        cursor.took(piece);
+    }
+    sent
 }
 
 /// The position before the first event to send.
