@@ -25,6 +25,7 @@ use crate::prompt::{self, FileView, Retry, ReviewBrief, WorkerBrief};
 use crate::provider::StopReason;
 use crate::relpath::RelPath;
 use crate::store::NewEvent;
+use crate::workspace::policy;
 
 /// Times that an answer without usable files, and one whose files changed meanwhile, is asked again.
 const RETRIES: u32 = 1;
@@ -462,10 +463,10 @@ async fn take_over(cx: &RoundContext, board: &Board) -> Result<(), Stop> {
         let mut offers = std::mem::take(&mut known.offers);
         // In the plan's order, whoever was quicker.
         offers.sort_by_key(|(worker, ..)| order.iter().position(|id| id == worker));
-        let mut taken: BTreeMap<RelPath, String> = BTreeMap::new();
-        for (_, path, content) in offers {
+        let mut taken: BTreeMap<RelPath, (String, String)> = BTreeMap::new();
+        for (worker, path, content) in offers {
             if known.owners.owner_of(&path).is_none() {
-                taken.entry(path).or_insert(content);
+                taken.entry(path).or_insert((worker, content));
             }
         }
         taken
@@ -474,16 +475,19 @@ async fn take_over(cx: &RoundContext, board: &Board) -> Result<(), Stop> {
         return Ok(());
     }
     let (_, seen) = views(cx, offers.keys().cloned().collect()).await;
-    // What is there already wasn't shown to the worker: it isn't overwritten.
-    let (wanted, there): (Vec<_>, Vec<_>) =
-        offers.into_iter().partition(|(path, _)| seen.get(path).is_some_and(Option::is_none));
-    let wanted = wanted.into_iter().map(|(path, content)| Wanted { path, content: Some(content) }).collect();
-    let refuse = |(path, _): (RelPath, String)| Refusal {
-        path: path.to_string(),
-        reason: "no subtask owns it, and its content wasn't shown".to_owned(),
-        worker: INTEGRATOR.to_owned(),
-    };
-    let refused = there.into_iter().map(refuse).collect();
+    let mut wanted = Vec::new();
+    let mut refused = Vec::new();
+    for (path, (worker, content)) in offers {
+        // What is there already wasn't shown to the worker: it isn't overwritten.
+        let there = !seen.get(&path).is_some_and(Option::is_none);
+        let unseen = || "no subtask owns it, and its content wasn't shown".to_owned();
+        match policy::may_write(&path, &cx.spec.task) {
+            Ok(_) if !there => wanted.push(Wanted { path, content: Some(content) }),
+            // Whoever asked for it is told, not the integrator, who only would have carried it out.
+            Ok(_) => refused.push(Refusal { path: path.to_string(), reason: unseen(), worker }),
+            Err(reason) => refused.push(Refusal { path: path.to_string(), reason, worker }),
+        }
+    }
     let seen = Seen::new();
     writing::write(cx, board, "takeover", INTEGRATOR, wanted, &seen, refused).await?;
     Ok(())
