@@ -213,8 +213,11 @@ fn a_missing_tool_is_named() {
     env.set("PATH", bin.to_str().unwrap());
     let out = env.et(["run", "-o", ".", "--iterate", "build it"]).run();
     assert_ne!(out.code, Some(0));
-    let told =
-        out.stdout.lines().chain(out.stderr.lines()).any(|line| line.contains("cargo") && line.contains("not found"));
+    let told = out
+        .stdout
+        .lines()
+        .chain(out.stderr.lines())
+        .any(|line| line.contains("cargo isn't installed or isn't on PATH"));
     assert!(told, "{out}");
     // No model can mend that, and none is asked to.
     assert_eq!(model.count("fix"), 0, "{}", model.summary());

@@ -155,10 +155,10 @@ fn what_stays_red_stands_on_stdout() {
 }
 
 /// Words with everything that could steer a terminal.
-const HOSTILE: &str = "\u{1b}[2J\u{1b}]0;owned\u{7}\u{1b}[31mred\u{9b}31m\u{202e}back\r";
+const HOSTILE: &str = "\u{1b}[2J\u{1b}]0;owned\u{7}\u{1b}[31mcrimson\u{9b}31m\u{202e}back\r";
 
 fn hostile_story() -> Story {
-    let check_line = "two.txt:1: error: bad";
+    let second = format!("the second {HOSTILE} file\nand more of it");
     Story::new()
         .plan([
             Sub::new("one", &format!("First {HOSTILE} title")).instructions("Write the first.").owns(["one.txt"]),
@@ -170,7 +170,7 @@ fn hostile_story() -> Story {
                 "===FILE: one.txt===\nfine\n===ENDFILE===\n\n===FILE: ../x{HOSTILE}y.txt===\nbad\n===ENDFILE===\n"
             ),
         )
-        .file("two", "two.txt", check_line)
+        .file("two", "two.txt", &second)
         .no_fix()
         .synthesis(&format!("It is {HOSTILE} done"))
 }
@@ -190,11 +190,16 @@ fn hostile_words_never_reach_a_pipe_or_a_terminal_raw() {
         assert!(!out.stdout.contains(bad) && !out.stderr.contains(bad), "{bad:?}\n{out}");
     }
     out.assert_stdout("It is").assert_stdout("two.txt:1: error: bad");
+    // Also what a worker is just writing is shown.
+    model.hold("work/two", Point::AfterText("and more".to_owned()));
     let mut terminal = env.et_on_terminal(args, 40, 100);
-    terminal.screen_contains("outcome:");
+    model.wait_for_held("work/two");
+    terminal.wait_for("the worker that writes", |text| text.contains("two Second"));
+    model.release("work/two");
+    terminal.screen_contains("check failed");
     terminal.wait();
     let raw = terminal.raw();
-    for bad in ["\u{1b}[2J", "\u{1b}]0;", "\u{7}", "\u{9b}", "\u{202e}", "\u{1b}[31mred"] {
+    for bad in ["\u{1b}[2J", "\u{1b}]0;", "\u{7}", "\u{9b}", "\u{202e}", "\u{1b}[31mcrimson"] {
         assert!(!raw.contains(bad), "{bad:?} reached the terminal: {raw:?}");
     }
     for command in [&["session", "show", "last"][..], &["session", "list"], &["session", "attach", "last"]] {
@@ -221,7 +226,7 @@ fn a_terminal_shows_workers_builds_and_the_end() {
         text.contains("red") && text.contains("two.txt:2") && text.contains("count is wrong") && text.contains("two")
     });
     model.release("fix/two");
-    terminal.screen_contains("outcome: passed");
+    terminal.screen_contains("✓ passed");
     assert_eq!(terminal.wait(), 0);
     terminal.wait_for("the closing text", |text| text.contains("Both files are there."));
     // The cursor is back, and the line is the caller's again.

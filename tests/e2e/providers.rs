@@ -110,7 +110,7 @@ fn passing_troubles_are_retried() {
     let ids: Vec<&str> = faults.iter().map(|(id, _)| *id).collect();
     let story = faults.iter().fold(parts(&ids), |story, (id, fault)| story.fail(&format!("work/{id}"), fault.clone()));
     let model = Model::start(story);
-    env.write_config(&Config::one(&model, Wire::OpenAi).extra("timeouts: { between_tokens: 300ms }"));
+    env.write_config(&Config::one(&model, Wire::OpenAi).extra("timeouts: { between_tokens: 1s }"));
     let out = env.et(["run", "-o", ".", "--json", "write all parts"]).run();
     let result = out.assert_ok().result();
     for id in ids {
@@ -261,9 +261,9 @@ fn without_reported_usage_it_is_estimated() {
     env.config(&model);
     let usage = env.et(["run", "-o", ".", "--json", "write"]).run().assert_ok().result().usage;
     assert!(usage.estimated && usage.tokens_in > 0 && usage.tokens_out > 0, "{usage:?}");
-    // The price of a model that nobody knows is unknown.
-    assert_eq!(usage.cost_usd, None);
-    env.et(["session", "show", "last"]).run().assert_ok().assert_stdout("cost unknown, partly estimated");
+    // What runs on this machine is free.
+    assert_eq!(usage.cost_usd, Some(0.0));
+    env.et(["session", "show", "last"]).run().assert_ok().assert_stdout("$0, partly estimated");
 }
 
 #[test]
@@ -296,9 +296,15 @@ fn a_budget_is_reserved_before_it_is_spent() {
         assert_eq!((result.outcome, calls, result.usage.calls), (Outcome::Budget, 1, 1), "{flag}\n{}", model.summary());
     }
     // An unknown price and a limit of money don't go together.
-    env.config(&model);
+    env.write_config(
+        &Config::new()
+            .provider("remote", Wire::OpenAi, "http://elsewhere.invalid/v1")
+            .model("main", "remote", "homemade")
+            .role("mayor", ["main"], [])
+            .role("polecat", ["main"], []),
+    );
     env.et(["run", "-o", ".", "write", "--max-cost", "1"])
         .run()
         .assert_code(2)
-        .assert_stderr("scripted/scripted isn't known");
+        .assert_stderr("remote/homemade isn't known");
 }

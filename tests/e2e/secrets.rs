@@ -55,6 +55,7 @@ fn faults() -> Vec<(&'static str, Fault)> {
         ("empty", Fault::Empty),
         ("length", Fault::LengthCut),
         ("stall", Fault::Stall),
+        ("silent", Fault::Silent),
     ]
 }
 
@@ -79,10 +80,10 @@ fn every_fault(wire: Wire, provider: &str, secret: &str) {
         .model("main", "scripted", "scripted")
         .role("mayor", ["main"], [])
         .role("polecat", ["main"], [])
-        .extra("timeouts: { between_tokens: 200ms }");
+        .extra("timeouts: { first_token: 1s, between_tokens: 200ms }");
     let own = env.write_config(&config);
     env.set("ET_LOG", "debug");
-    let run = env.et(["run", "-o", ".", "--json", "--check", "env; false", "--workers", "16", "do all parts"]).run();
+    let run = env.et(["run", "-o", ".", "--json", "--check", "env; false", "--workers", "17", "do all parts"]).run();
     // Three are refused for their key or request, and the check is red anyway.
     assert_ne!(run.code, Some(0), "{run}");
     let failed = run.events().iter().filter(|line| matches!(line.event, Event::WorkerFailed { .. })).count();
@@ -130,7 +131,7 @@ fn an_openai_key_leaks_nowhere() {
 
 #[test]
 fn an_anthropic_key_leaks_nowhere() {
-    every_fault(Wire::Anthropic, &format!("api_key: ${{{KEY_VARIABLE}}}"), KEY);
+    every_fault(Wire::Anthropic, &format!("api_key: \"${{{KEY_VARIABLE}}}\""), KEY);
 }
 
 #[test]
