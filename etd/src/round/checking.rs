@@ -63,9 +63,13 @@ pub(super) async fn check(cx: &RoundContext, board: &Board) -> Result<(), Stop> 
             board.lock().exhausted = true;
             return Ok(());
         }
-        if !mend(cx, board, iteration, &recorded, &mut history).await? {
-            board.lock().exhausted = true;
-            return Ok(());
+        match mend(cx, board, iteration, &recorded, &mut history).await? {
+            Mended::Changed => {}
+            Mended::Exhausted => {
+                board.lock().exhausted = true;
+                return Ok(());
+            }
+            Mended::Unserved => return Ok(()),
         }
     }
     Ok(())
@@ -247,17 +251,36 @@ fn came_back(board: &Board) -> bool {
     earlier.iter().any(|one| one.tree == newest.tree && prints(one) == prints(newest))
 }
 
-/// Sends errors to those whose files caused them until something changes. False: every way was tried.
+/// What came of the fixes after a build.
+enum Mended {
+    /// Another build is worth it.
+    Changed,
+    /// Every way was tried.
+    Exhausted,
+    /// Nothing changed, and a way that no model would serve can't be said to be tried.
+    Unserved,
+}
+
+/// What came of one fix.
+struct Fixed {
+    /// Files that changed.
+    files: Vec<String>,
+    /// Whether a model answered.
+    served: bool,
+}
+
+/// Sends errors to those whose files caused them until something changes or there is no way left.
 async fn mend(
     cx: &RoundContext,
     board: &Board,
     iteration: u32,
     recorded: &Recorded,
     history: &mut History,
-) -> Result<bool, Stop> {
+) -> Result<Mended, Stop> {
     let (worker, _) = cx.worker_role(None)?;
     let stronger = !worker.fallbacks.is_empty();
     let last = iteration + 1 == cx.spec.settings.max_iterations;
+    let mut served = true;
     for round in 1.. {
         let (subtasks, owners) = {
             let known = board.lock();
@@ -265,7 +288,7 @@ async fn mend(
             (subtasks, known.owners.clone())
         };
         let verdict = blame::assign(&recorded.run.diagnostics, &owners, &subtasks, history, stronger, last);
-        let Verdict::Fix(assignments) = verdict else { return Ok(false) };
+        let Verdict::Fix(assignments) = verdict else { break };
         history.record(&assignments);
         // New files that fixes claimed before the daemon died stay theirs.
         for key in cx.journal.recorded_before() {
@@ -280,7 +303,10 @@ async fn mend(
         let mut halted = None;
         for result in join_all(fixes).await {
             match result {
-                Ok(files) => changed |= !files.is_empty(),
+                Ok(fixed) => {
+                    changed |= !fixed.files.is_empty();
+                    served &= fixed.served;
+                }
                 Err(Stop::Halt(halt)) => halted = Some(halt),
                 Err(stop) => return Err(stop),
             }
@@ -289,10 +315,10 @@ async fn mend(
             return Err(halt.into());
         }
         if changed {
-            return Ok(true);
+            return Ok(Mended::Changed);
         }
     }
-    Ok(false)
+    Ok(if served { Mended::Exhausted } else { Mended::Unserved })
 }
 
 /// Part of the keys of the fixes after a build.
@@ -300,7 +326,7 @@ fn fix_name(iteration: u32, round: u32) -> String {
     if round == 1 { iteration.to_string() } else { format!("{iteration}.{round}") }
 }
 
-/// One fix: asked, written. Returns the files that changed.
+/// One fix: asked, written.
 async fn fix(
     cx: &RoundContext,
     board: &Board,
@@ -308,7 +334,7 @@ async fn fix(
     round: u32,
     assignment: &Assignment,
     recorded: &Recorded,
-) -> Result<Vec<String>, Stop> {
+) -> Result<Fixed, Stop> {
     let owner = assignment.owner.as_str();
     let name = format!("{}/{owner}", fix_name(iteration, round));
     let (subtask, contract) = {
@@ -375,6 +401,7 @@ async fn fix(
         }
         Err(failure) => (None, 0, Vec::new(), Some(words(&failure))),
     };
+    let served = model.is_some();
     let event = Event::FixFinished {
         iteration,
         owner: owner.to_owned(),
@@ -396,7 +423,7 @@ async fn fix(
             token_cost: tokens,
         });
     }
-    Ok(changed)
+    Ok(Fixed { files: changed, served })
 }
 
 /// Who answers a fix: the owner's own models, or for a stronger one those that stand behind them.
