@@ -13,6 +13,7 @@ use super::board::{Board, Progress};
 use super::checking::in_a_line;
 use super::context::{Question, RoundContext, Seen, Stop};
 use super::journal::Journal;
+use super::logs::Logs;
 use super::planning::{note, words};
 use super::verdict::{self, Facts, Halt};
 use super::writing;
@@ -82,10 +83,7 @@ pub(super) async fn close(cx: &RoundContext, board: &Board, halt: Option<Halt>) 
     if let Some(text) = words.clone() {
         cx.journal.say("synthesis", Event::Synthesis { text }).await?;
     }
-    cx.logs.file("_synthesis.md", &synthesis_file(&cx.spec.task, &report, words.as_deref()));
-    if let Ok(text) = serde_json::to_string_pretty(&report) {
-        cx.logs.file("_result.json", &text);
-    }
+    log(&cx.logs, &cx.spec.task, &report, words.as_deref());
     cx.journal.ended(report).await?;
     Ok(())
 }
@@ -213,6 +211,14 @@ fn no_check() -> CheckReport {
     }
 }
 
+/// Writes what the log dir has of the end.
+fn log(logs: &Logs, task: &str, report: &RoundReport, words: Option<&str>) {
+    logs.file("_synthesis.md", &synthesis_file(task, report, words));
+    if let Ok(text) = serde_json::to_string_pretty(report) {
+        logs.file("_result.json", &text);
+    }
+}
+
 /// Ends a round that was never played: cancelled while it was queued, or given up after crashes.
 ///
 /// # Errors
@@ -220,6 +226,7 @@ fn no_check() -> CheckReport {
 pub(crate) async fn end_unplayed(
     journal: &Journal,
     session: SessionId,
+    task: &str,
     log_dir: Option<String>,
     outcome: Outcome,
 ) -> Result<(), StoreError> {
@@ -237,6 +244,14 @@ pub(crate) async fn end_unplayed(
         refused: Vec::new(),
         usage: Usage::default(),
     };
+    if let Some(dir) = &report.log_dir {
+        // One that had begun has its log dir.
+        let dir = std::path::PathBuf::from(dir);
+        let (task, report) = (task.to_owned(), report.clone());
+        let logged = tokio::task::spawn_blocking(move || log(&Logs::create(dir).0, &task, &report, None));
+        // A log is never needed to go on.
+        let _ = logged.await;
+    }
     journal.ended(report).await
 }
 

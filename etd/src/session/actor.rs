@@ -55,7 +55,7 @@ pub(super) async fn give_up(
     let journal = Journal::load(store, session, round, id, 0).await?;
     let note = Event::Note { level: NoteLevel::Warning, text: format!("the round can't go on: {why}") };
     journal.say("note/given-up", note).await?;
-    round::end_unplayed(&journal, session, log_dir, Outcome::Crashed).await
+    round::end_unplayed(&journal, session, "A round that can't be read", log_dir, Outcome::Crashed).await
 }
 
 fn next(engine: &Engine, session: SessionId) -> Option<Entry> {
@@ -173,7 +173,7 @@ async fn context(
 /// Ends a round in which nothing runs.
 async fn end(engine: &Engine, round: &OpenRound, outcome: Outcome) -> Result<Played, StoreError> {
     let journal = Journal::load(&engine.store, round.session, round.round, round.id, round.active_ms).await?;
-    round::end_unplayed(&journal, round.session, round.log_dir.clone(), outcome).await?;
+    round::end_unplayed(&journal, round.session, &round.spec.task, round.log_dir.clone(), outcome).await?;
     Ok(Played::Ended)
 }
 
