@@ -15,7 +15,7 @@ use super::logs::Decision;
 use super::planning::words;
 use super::verdict::Halt;
 use super::working::{read, unsafe_paths, views};
-use super::writing::{self, Wanted};
+use super::writing::{self, Shrink, Wanted};
 use crate::blame::{self, Assignment, History, INTEGRATOR, Verdict};
 use crate::calls::Priority;
 use crate::check::diagnostics::{self, Paths, ToolOutput};
@@ -89,7 +89,10 @@ async fn add_manifests(cx: &RoundContext, board: &Board) -> Result<(), Stop> {
     if missing.is_empty() && cx.journal.recorded::<serde_json::Value>("write/manifests")?.is_none() {
         return Ok(());
     }
-    let wanted = missing.into_iter().map(|(path, content)| Wanted { path, content: Some(content) }).collect();
+    let wanted = missing
+        .into_iter()
+        .map(|(path, content)| Wanted { path, content: Some(content), shrink: Shrink::Refuse })
+        .collect();
     let seen = super::context::Seen::new();
     writing::write(cx, board, "manifests", INTEGRATOR, wanted, &seen, Vec::new()).await?;
     Ok(())
@@ -465,7 +468,7 @@ fn sort_out(
             owner => known.owners.claim(path.clone(), owner),
         };
         if free || assignment.files.contains(path) {
-            wanted.push(Wanted { path: path.clone(), content });
+            wanted.push(Wanted { path: path.clone(), content, shrink: Shrink::Refuse });
         } else {
             let holder = known.owners.owner_of(path).unwrap_or(INTEGRATOR).to_owned();
             refused.push(Refusal {

@@ -16,7 +16,7 @@ use super::judging::{Lacking, judged};
 use super::logs::Decision;
 use super::planning::words;
 use super::verdict::Halt;
-use super::writing::{self, Wanted, Written};
+use super::writing::{self, Shrink, Wanted, Written};
 use crate::answer::{self, Answer, Expected, Problem};
 use crate::blame::INTEGRATOR;
 use crate::calls::{CallRecord, Priority};
@@ -97,6 +97,7 @@ async fn subtask_to_its_end(cx: &RoundContext, board: &Board, subtask: Subtask) 
     let mut attempt = 0;
     let mut retry: Option<(String, String)> = None;
     let mut best: Option<Candidate> = None;
+    let mut shrink = Shrink::Ask;
     // Complete files of answers that weren't complete themselves.
     let mut kept: BTreeMap<RelPath, Option<String>> = BTreeMap::new();
     loop {
@@ -162,22 +163,32 @@ async fn subtask_to_its_end(cx: &RoundContext, board: &Board, subtask: Subtask) 
             continue;
         }
         let Some(candidate) = best.take() else { break };
-        let written = land(cx, board, &id, attempt, &candidate).await?;
+        let written = land(cx, board, &id, attempt, &candidate, shrink).await?;
         if let Some(halt) = late {
             settle(cx, board, &subtask, candidate, &written).await?;
             return Err(halt.into());
         }
-        if written.conflicts.is_empty() || tries.conflict == 0 {
+        let names = |paths: &[RelPath]| paths.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        let reason = if !written.conflicts.is_empty() && tries.conflict > 0 {
+            tries.conflict -= 1;
+            format!("{} changed meanwhile; the current content is shown now", names(&written.conflicts))
+        } else if !written.shrunk.is_empty() {
+            // Asked once; what it says then is meant.
+            shrink = Shrink::Allow;
+            format!(
+                "{} would have less than half of what is there now; give the whole file, or the same again if it is meant to be that short",
+                names(&written.shrunk)
+            )
+        } else {
             return settle(cx, board, &subtask, candidate, &written).await;
-        }
-        tries.conflict -= 1;
-        let paths: Vec<String> = written.conflicts.iter().map(ToString::to_string).collect();
-        let reason = format!("{} changed meanwhile; the current content is shown now", paths.join(", "));
+        };
         failed(cx, &id, attempt, &reason, true).await?;
         retry = Some((record.text, reason));
     }
     if let Some(candidate) = best {
-        let written = land(cx, board, &id, attempt, &candidate).await?;
+        // Nobody is asked any more.
+        let shrink = if shrink == Shrink::Ask { Shrink::Refuse } else { shrink };
+        let written = land(cx, board, &id, attempt, &candidate, shrink).await?;
         return settle(cx, board, &subtask, candidate, &written).await;
     }
     Ok(())
@@ -373,7 +384,9 @@ pub(super) fn share_out(
             known.owners.claim(path.clone(), worker);
         }
         match known.owners.owner_of(path) {
-            Some(owner) if owner == worker => wanted.push(Wanted { path: path.clone(), content: content.clone() }),
+            Some(owner) if owner == worker => {
+                wanted.push(Wanted { path: path.clone(), content: content.clone(), shrink: Shrink::Refuse })
+            }
             Some(owner) => refused.push(Refusal {
                 path: path.to_string(),
                 reason: format!("it belongs to {owner}"),
@@ -409,10 +422,12 @@ async fn land(
     worker: &str,
     attempt: u32,
     candidate: &Candidate,
+    shrink: Shrink,
 ) -> Result<Written, Stop> {
     // A subtask that owns nothing by the plan may claim what nobody owns; the first complete answer has it.
     let may_claim = board.lock().piece(worker).is_some_and(|piece| piece.subtask.owns.is_empty());
-    let (wanted, mut refused) = share_out(board, worker, &candidate.files, may_claim);
+    let (mut wanted, mut refused) = share_out(board, worker, &candidate.files, may_claim);
+    wanted.iter_mut().for_each(|one| one.shrink = shrink);
     refused.extend(unsafe_paths(worker, &candidate.answer));
     if cx.workspace.is_none() {
         return Ok(Written::default());
@@ -442,8 +457,8 @@ async fn settle(
     // A file of its own that didn't land isn't delivered, even where an older one is in its place.
     let own =
         |path: &str| RelPath::parse(path).is_ok_and(|path| known.owners.owner_of(&path) == Some(subtask.id.as_str()));
-    let lost =
-        candidate.stale || !written.conflicts.is_empty() || written.refused.iter().any(|refusal| own(&refusal.path));
+    let left = !written.conflicts.is_empty() || !written.shrunk.is_empty();
+    let lost = candidate.stale || left || written.refused.iter().any(|refusal| own(&refusal.path));
     known.progress(&subtask.id, if arrived && !lost { Progress::Usable } else { Progress::Unusable });
     if !candidate.answer.remarks.is_empty() {
         known.notes.push((subtask.id.clone(), candidate.answer.remarks));
@@ -482,7 +497,7 @@ async fn take_over(cx: &RoundContext, board: &Board) -> Result<(), Stop> {
         let there = !seen.get(&path).is_some_and(Option::is_none);
         let unseen = || "no subtask owns it, and its content wasn't shown".to_owned();
         match policy::may_write(&path, &cx.spec.task) {
-            Ok(_) if !there => wanted.push(Wanted { path, content: Some(content) }),
+            Ok(_) if !there => wanted.push(Wanted { path, content: Some(content), shrink: Shrink::Refuse }),
             // Whoever asked for it is told, not the integrator, who only would have carried it out.
             Ok(_) => refused.push(Refusal { path: path.to_string(), reason: unseen(), worker }),
             Err(reason) => refused.push(Refusal { path: path.to_string(), reason, worker }),

@@ -23,6 +23,19 @@ pub(super) struct Wanted {
     pub path: RelPath,
     /// With LF line ends.
     pub content: Option<String>,
+    /// If it has less than half of the file that is there, though the task doesn't ask for less.
+    pub shrink: Shrink,
+}
+
+/// What becomes of a file that would shrink a lot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Shrink {
+    /// It is refused.
+    Refuse,
+    /// It isn't written, and its worker is to be asked whether it is meant so.
+    Ask,
+    /// It is meant so.
+    Allow,
 }
 
 /// What is about to be done.
@@ -33,6 +46,9 @@ struct Intent {
     attention: BTreeMap<RelPath, String>,
     /// Files whose content isn't what the worker saw.
     conflicts: Vec<RelPath>,
+    /// Files that would shrink a lot.
+    #[serde(default)]
+    shrunk: Vec<RelPath>,
 }
 
 /// What was done.
@@ -44,6 +60,9 @@ pub(super) struct Written {
     pub refused: Vec<Refusal>,
     /// Files that changed after the worker saw them: they weren't touched.
     pub conflicts: Vec<RelPath>,
+    /// Files that would shrink a lot, and whose worker is to be asked: they weren't touched.
+    #[serde(default)]
+    pub shrunk: Vec<RelPath>,
 }
 
 impl Written {
@@ -144,7 +163,7 @@ fn decide(
 ) -> (Intent, Vec<(String, Vec<u8>)>) {
     let mut intent = Intent::default();
     let mut blobs = Vec::new();
-    for Wanted { path, content } in wanted {
+    for Wanted { path, content, shrink } in wanted {
         let refuse = |intent: &mut Intent, reason: String| {
             intent.refused.push(Refusal { path: path.to_string(), reason, worker: worker.to_owned() });
         };
@@ -174,8 +193,13 @@ fn decide(
             continue;
         }
         if let (Some(after), Some(current)) = (&after, &current)
+            && shrink != Shrink::Allow
             && content::shrunk(&String::from_utf8_lossy(after), &current.bytes, task)
         {
+            if shrink == Shrink::Ask {
+                intent.shrunk.push(path);
+                continue;
+            }
             refuse(
                 &mut intent,
                 "the answer has less than half of the file, and the task doesn't ask for less".to_owned(),
@@ -217,7 +241,8 @@ async fn carry_out(cx: &RoundContext, key: &str, worker: &str, intent: Intent) -
         .await
         .ok_or_else(fault)?;
     crate::hooks::pause("round.written").await;
-    let mut written = Written { refused: intent.refused, conflicts: intent.conflicts, ..Written::default() };
+    let mut written =
+        Written { done: Vec::new(), refused: intent.refused, conflicts: intent.conflicts, shrunk: intent.shrunk };
     let mut events = Vec::new();
     for ((change, result), bytes) in intent.changes.into_iter().zip(results).zip(sizes) {
         let path = change.path.to_string();
@@ -257,7 +282,11 @@ async fn carry_out(cx: &RoundContext, key: &str, worker: &str, intent: Intent) -
         agent: worker,
         intent: key,
         action: format!("wrote {} file(s): {}", files.len(), files.join(", ")),
-        outcome: if written.refused.is_empty() && written.conflicts.is_empty() { "written" } else { "in part" },
+        outcome: if written.refused.is_empty() && written.conflicts.is_empty() && written.shrunk.is_empty() {
+            "written"
+        } else {
+            "in part"
+        },
         detail: written
             .refused
             .iter()
