@@ -14,6 +14,7 @@ mod output;
 mod pipeline;
 mod projects;
 mod providers;
+mod readme;
 mod run;
 mod safety;
 mod secrets;

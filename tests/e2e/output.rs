@@ -69,7 +69,7 @@ fn a_stream_brings_the_models_text() {
     let running = env.et_spawn(["run", "-o", ".", "--json", "--stream", "write both files"]);
     // It comes while the answer is still being written.
     running.wait_for_event(
-        |line| matches!(&line.event, Event::Text { worker, text } if worker == "one" && text.contains("first file")),
+        |line| matches!(&line.event, Event::Text { worker, text, .. } if worker == "one" && text.contains("first file")),
     );
     model.release("work/one");
     let out = running.wait();
@@ -78,7 +78,7 @@ fn a_stream_brings_the_models_text() {
         .events()
         .iter()
         .filter_map(|line| match &line.event {
-            Event::Text { worker, text } if worker == "one" => Some(text.clone()),
+            Event::Text { worker, text, .. } if worker == "one" => Some(text.clone()),
             _ => None,
         })
         .collect();

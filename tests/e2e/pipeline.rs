@@ -169,7 +169,11 @@ fn specialists_do_what_the_plan_gives_them() {
     let model = Model::start(story().expects("plan", "SQL and schema work"));
     let env = Env::new();
     let config = |model: &Model| {
-        Config::one(model, Wire::OpenAi).model("expert", "scripted", "expert").specialist("sql", "SQL and schema work", "expert")
+        Config::one(model, Wire::OpenAi).model("expert", "scripted", "expert").specialist(
+            "sql",
+            "SQL and schema work",
+            "expert",
+        )
     };
     env.write_config(&config(&model));
     env.et(["run", "-o", "a", "two files"]).run().assert_ok();
@@ -220,14 +224,22 @@ fn a_plan_in_prose_is_read_and_agreed_upon() {
 
 #[test]
 fn an_answer_that_is_not_whole_is_asked_again() {
-    let lazy = "===FILE: two.txt===\nthe second file\n// ... rest of the code\n===ENDFILE===\n";
+    let lazy = "===FILE: two.py===\ndef first():\n    return 1\n\n# ... rest of the code\n===ENDFILE===\n";
+    let whole = "def first():\n    return 1\n\n\ndef second():\n    return 2\n";
     for fault in [Fault::LengthCut, Fault::Empty, Fault::Text(lazy.to_owned())] {
-        let model = Model::start(stories::tiny().fail("work/two", fault.clone()));
+        let story = Story::new()
+            .plan([
+                Sub::new("one", "The first file").owns(["one.txt"]),
+                Sub::new("two", "Two functions").owns(["two.py"]),
+            ])
+            .file("one", "one.txt", TINY_ONE)
+            .file("two", "two.py", whole);
+        let model = Model::start(story.fail("work/two", fault.clone()));
         let env = Env::new();
         env.config(&model);
         let out = env.et(["run", "-o", "a", "--json", "two files"]).run();
         assert_eq!(out.assert_ok().result().outcome, Outcome::Completed, "{fault:?}");
-        assert_eq!(env.read("a/two.txt"), TINY_BROKEN, "{fault:?}");
+        assert_eq!(env.read("a/two.py"), whole, "{fault:?}");
         assert_eq!(model.count("work/two"), 2, "{fault:?}: {}", model.summary());
         let failures = failures(&out.events());
         if !matches!(fault, Fault::Empty) {
@@ -277,9 +289,11 @@ fn what_comes_after_sees_what_came_before() {
 fn what_nobody_owns_is_taken_over_and_mended_by_the_integrator() {
     // The first worker gives a file besides its own.
     let check = "grep -q good extra.txt || { echo 'extra.txt:1: error: extra is bad'; exit 1; }";
-    let model = Model::start(
-        stories::tiny_unfixable().file("one", "extra.txt", "extra and bad\n").fix("extra.txt", "extra is bad", "good\n"),
-    );
+    let model = Model::start(stories::tiny_unfixable().file("one", "extra.txt", "extra and bad\n").fix(
+        "extra.txt",
+        "extra is bad",
+        "good\n",
+    ));
     let env = Env::new();
     env.config(&model);
     let out = env.et(["run", "-o", "a", "--json", "--iterate", "--check", check, "two files"]).run();
@@ -302,6 +316,38 @@ fn a_file_of_another_worker_is_refused() {
 }
 
 #[test]
+fn a_file_that_would_shrink_a_lot_is_asked_for_again() {
+    let long: String = (1..=80).map(|line| format!("line {line} of what is there\n")).collect();
+    let whole: String = (1..=80).map(|line| format!("line {line}, changed\n")).collect();
+    // Given short by mistake: the whole file comes with the second answer.
+    let model =
+        Model::start(stories::tiny().file_at("two", 2, "two.txt", &whole).expects("work/two#2", "less than half"));
+    let env = Env::new();
+    env.config(&model);
+    env.write("a/two.txt", &long);
+    env.et(["run", "-o", "a", "two files"]).run().assert_ok();
+    assert_eq!(env.read("a/two.txt"), whole);
+    // Meant so: the second answer says the same.
+    let model = Model::start(stories::tiny());
+    env.config(&model);
+    env.write("b/two.txt", &long);
+    let out = env.et(["run", "-o", "b", "--json", "two files"]).run();
+    let report = out.assert_ok().result();
+    assert_eq!(env.read("b/two.txt"), TINY_BROKEN);
+    assert!(report.refused.is_empty(), "{out}");
+    assert_eq!(model.count("work/two"), 2);
+    // A fix is never that short.
+    let model =
+        Model::start(stories::tiny_unfixable().file("two", "two.txt", &long).fix("two.txt", "too long", "short\n"));
+    env.config(&model);
+    let check = "test $(wc -l < two.txt) -lt 9 || { echo 'two.txt:9: error: too long'; exit 1; }";
+    let out = env.et(["run", "-o", "c", "--json", "--iterate", "--check", check, "two files"]).run();
+    let report = out.assert_code(6).result();
+    assert_eq!(env.read("c/two.txt"), long);
+    assert!(report.refused.iter().any(|refusal| refusal.path == "two.txt"), "{out}");
+}
+
+#[test]
 fn a_fix_that_makes_it_worse_is_undone() {
     let check = "grep -q 'count = 2' two.txt && exit 0; grep -q worse two.txt && { echo 'two.txt:1: error: worse now'; echo 'two.txt:3: error: and more'; }; echo 'two.txt:2: error: count is wrong'; exit 1";
     let model = Model::start(stories::tiny_unfixable().fix("two.txt", "count is wrong", "worse\n\n\n"));
@@ -312,9 +358,10 @@ fn a_fix_that_makes_it_worse_is_undone() {
     let report = out.assert_code(1).result();
     assert_eq!((report.iterations, report.best_iteration), (2, Some(1)));
     assert_eq!(env.read("a/two.txt"), TINY_BROKEN, "the best tree is in place");
-    let restored = out.events().into_iter().any(
-        |line| matches!(line.event, Event::TreeRestored { iteration: 1, ref files } if *files == ["two.txt"]),
-    );
+    let restored = out
+        .events()
+        .into_iter()
+        .any(|line| matches!(line.event, Event::TreeRestored { iteration: 1, ref files } if *files == ["two.txt"]));
     assert!(restored, "{out}");
     assert_eq!(report.check.diagnostics.len(), 1, "the result is that of the best tree: {out}");
     let file = report.files.iter().find(|file| file.path == "two.txt").expect("it was written");
@@ -383,7 +430,8 @@ fn workers_at_once_are_as_many_as_asked_for() {
     let env = Env::new();
     env.config(&model);
     let run = env.et_spawn(["run", "-o", "a", "--json", "--workers", "2", "many parts"]);
-    let held = |records: &[tests::model::Record]| records.iter().filter(|record| record.is("work") && record.held).count();
+    let held =
+        |records: &[tests::model::Record]| records.iter().filter(|record| record.is("work") && record.held).count();
     model.wait_until("two workers", |records| (held(records) == 2).then_some(()));
     run.wait_for_event(|line| matches!(line.event, Event::PlanReady { .. }));
     assert_eq!(model.count("work"), 2);
@@ -415,7 +463,7 @@ fn the_log_dir_holds_what_it_promises() {
     assert!(read("worker-2.out").contains(TINY_MENDED), "the last answer of the second");
     assert!(read("worker-2.attempt1.out").contains(TINY_BROKEN));
     let log = read("_build_iter1.log");
-    let parts = ["grep -q", "exit status: 1", "=== stdout ===", "count is wrong", "=== stderr ==="];
+    let parts = ["$ grep -q", "exit status 1", "=== stdout ===", "count is wrong", "=== stderr ==="];
     let mut from = 0;
     for part in parts {
         let at = log[from..].find(part).unwrap_or_else(|| panic!("{part:?} is missing, or stands before, in\n{log}"));
@@ -433,7 +481,11 @@ fn the_log_dir_holds_what_it_promises() {
     }
     let phases = ["plan", "work", "write", "check", "fix", "synthesis"];
     for phase in phases {
-        assert!(read("_decisions.jsonl").contains(&format!("\"phase\":\"{phase}\"")), "{phase} is missing in\n{}", read("_decisions.jsonl"));
+        assert!(
+            read("_decisions.jsonl").contains(&format!("\"phase\":\"{phase}\"")),
+            "{phase} is missing in\n{}",
+            read("_decisions.jsonl")
+        );
     }
     let plan: Value = serde_json::from_str(&read("_plan.json")).expect("JSON");
     assert_eq!(plan["subtasks"].as_array().map(Vec::len), Some(2), "{plan}");
@@ -492,7 +544,8 @@ fn a_message_has_the_flags_of_the_spawn_and_its_own() {
     let model = Model::start(stories::tiny_unfixable().fix_any("two.txt", "the second file\ncount = 3\n"));
     let env = Env::new();
     env.config(&model);
-    let spawn = ["session", "spawn", "-o", "a", "--check", TINY_CHECK, "--max-iterations", "1", "--no-synthesize", "two files"];
+    let spawn =
+        ["session", "spawn", "-o", "a", "--check", TINY_CHECK, "--max-iterations", "1", "--no-synthesize", "two files"];
     let id = env.et(spawn).run().assert_ok().stdout.trim().to_owned();
     env.et(["session", "wait", &id]).run().assert_code(1);
     assert_eq!((model.count("fix"), model.count("synthesis")), (0, 0));
