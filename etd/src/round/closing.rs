@@ -13,7 +13,7 @@ use super::board::{Board, Progress};
 use super::checking::in_a_line;
 use super::context::{Question, RoundContext, Seen, Stop};
 use super::journal::Journal;
-use super::logs::Logs;
+use super::logs::{Decision, Logs};
 use super::planning::{note, words};
 use super::verdict::{self, Facts, Halt};
 use super::writing;
@@ -58,7 +58,10 @@ pub(super) async fn synthesise(cx: &RoundContext, board: &Board) -> Result<(), S
         seen: Seen::new(),
         listener: None,
     };
-    let (asked, _) = cx.ask(board, question).await?;
+    let (asked, fresh) = cx.ask(board, question).await?;
+    if fresh {
+        cx.logs.decide(Decision::asked("synthesis", "planner", "say what was built", &asked.result));
+    }
     match asked.result {
         Ok(record) => {
             board.lock().synthesis = Some(record.text.clone());

@@ -11,12 +11,15 @@ use std::sync::{Mutex, PoisonError};
 use proto::id::RoundId;
 use serde::Serialize;
 
+use super::planning::words;
+use crate::calls::CallResult;
+
 /// One line of `_decisions.jsonl`.
 #[derive(Serialize)]
 pub(super) struct Decision<'a> {
     /// When, RFC 3339.
     pub timestamp: String,
-    /// `plan`, `work`, `review`, `write`, `check`, `fix`, `restore`, `synthesis`.
+    /// `plan`, `coordinate`, `work`, `review`, `write`, `test`, `check`, `fix`, `synthesis`.
     pub phase: &'a str,
     /// Who: subtask id, `planner`, `integrator`, `et` …
     pub agent: &'a str,
@@ -30,6 +33,22 @@ pub(super) struct Decision<'a> {
     pub detail: String,
     /// Tokens that it took, prompt and answer.
     pub token_cost: u64,
+}
+
+impl<'a> Decision<'a> {
+    /// A call that was made, with what came of it.
+    pub(super) fn asked(phase: &'a str, agent: &'a str, intent: &'a str, result: &CallResult) -> Self {
+        let (action, outcome, detail, token_cost) = match result {
+            Ok(record) => (
+                format!("asked {}", record.model),
+                "answered",
+                format!("{} ms", record.duration_ms),
+                record.usage.input + record.usage.output,
+            ),
+            Err(failure) => ("asked".to_owned(), "no answer", words(failure), 0),
+        };
+        Self { timestamp: String::new(), phase, agent, intent, action, outcome, detail, token_cost }
+    }
 }
 
 /// The log dir.

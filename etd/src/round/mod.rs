@@ -26,6 +26,7 @@ pub(crate) use closing::end_unplayed;
 pub use context::RoundContext;
 use context::Stop;
 pub use journal::Journal;
+use logs::Decision;
 use proto::config::{SandboxWish, role};
 use verdict::Halt;
 
@@ -189,7 +190,10 @@ async fn coordinate(cx: &RoundContext, board: &Board) -> Result<(), Stop> {
         seen: context::Seen::new(),
         listener: None,
     };
-    let (asked, _) = cx.ask(board, question).await?;
+    let (asked, fresh) = cx.ask(board, question).await?;
+    if fresh {
+        cx.logs.decide(Decision::asked("coordinate", "planner", "agree on names and types", &asked.result));
+    }
     match asked.result {
         Ok(record) => board.lock().brief = Some(record.text),
         Err(failure) => {

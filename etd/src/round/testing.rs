@@ -7,6 +7,7 @@ use proto::event::Event;
 
 use super::board::Board;
 use super::context::{Question, RoundContext, Stop};
+use super::logs::Decision;
 use super::planning::{note, words};
 use super::verdict::Halt;
 use super::working::{read, share_out, unsafe_paths, views};
@@ -51,7 +52,12 @@ pub(super) async fn test(cx: &RoundContext, board: &Board) -> Result<(), Stop> {
         listener: None,
     };
     let asked = match cx.ask(board, question).await {
-        Ok((asked, _)) => asked,
+        Ok((asked, fresh)) => {
+            if fresh {
+                cx.logs.decide(Decision::asked("test", TESTER, "write tests", &asked.result));
+            }
+            asked
+        }
         // What is there can be checked all the same.
         Err(Stop::Halt(Halt::Budget(limit, _))) => {
             return note(cx, "tester", format!("no tests were written: the {limit} limit is met")).await;
