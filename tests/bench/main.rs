@@ -13,7 +13,8 @@ mod table;
 mod ticker;
 
 fn main() {
-    let measures: [(&str, fn(&mut table::Table)); 5] = [
+    type Measure = fn(&mut table::Table);
+    let measures: [(&str, Measure); 5] = [
         ("beyond", beyond::measure),
         ("startup", startup::measure),
         ("stream", stream::measure),

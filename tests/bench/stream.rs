@@ -77,7 +77,7 @@ fn latencies(reads: &[(Duration, Vec<u8>)]) -> Vec<Duration> {
             }
             let event: EventLine = serde_json::from_slice(&line).expect("an event");
             line.clear();
-            if let Event::Text { worker, text } = event.event {
+            if let Event::Text { worker, text, .. } = event.event {
                 let rest = texts.entry(worker).or_default();
                 rest.push_str(&text);
                 while let Some((chunk, behind)) = rest.split_once('\n') {

@@ -43,7 +43,10 @@ pub(crate) fn processes(env: &Env) -> Vec<Process> {
     let pids = fs::read_dir("/proc").unwrap().flatten();
     let pids = pids.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
     let found = pids.filter_map(Process::read);
-    found.filter(|(process, cwd)| process.command.contains(&root) || cwd.starts_with(&root)).map(|(one, _)| one).collect()
+    found
+        .filter(|(process, cwd)| process.command.contains(&root) || cwd.starts_with(&root))
+        .map(|(one, _)| one)
+        .collect()
 }
 
 /// Those of them that are neither client nor daemon: what checks started.
@@ -76,7 +79,11 @@ pub(crate) fn assert_whole(lines: &[String]) {
     let read = |line: &String| serde_json::from_str::<EventLine>(line).unwrap();
     let seqs: Vec<u64> = lines.iter().filter_map(|line| read(line).seq).collect();
     assert_eq!(seqs, (1..=lines.len() as u64).collect::<Vec<_>>(), "gaps or repetitions in\n{}", lines.join("\n"));
-    assert!(lines.last().is_some_and(|line| line.contains("\"type\":\"result\"")), "no result in\n{}", lines.join("\n"));
+    assert!(
+        lines.last().is_some_and(|line| line.contains("\"type\":\"result\"")),
+        "no result in\n{}",
+        lines.join("\n")
+    );
 }
 
 /// Fails unless somebody who comes now sees the very log that this client printed, whole.

@@ -47,9 +47,8 @@ fn every_reader_prints_the_same_log() {
     let env = Env::new();
     let model = Model::start(stories::tiny().hold("work/two"));
     env.config(&model);
-    let spawned = env
-        .et(["session", "spawn", "--work-dir", ".", "--check", stories::TINY_CHECK, "Write two files"])
-        .run();
+    let spawned =
+        env.et(["session", "spawn", "--work-dir", ".", "--check", stories::TINY_CHECK, "Write two files"]).run();
     let id = spawned.assert_ok().stdout.trim().to_owned();
     let attach = || env.et(["session", "attach", &id, "--json", "--from", "start"]);
     let readers = [attach().spawn(), attach().spawn()];
@@ -57,7 +56,8 @@ fn every_reader_prints_the_same_log() {
         wait_for_type(reader, "worker.finished", "\"worker\":\"one\"");
     }
     model.release("work/two");
-    let mut logs: Vec<Vec<String>> = readers.into_iter().map(|reader| durable(&reader.wait().assert_ok().stdout)).collect();
+    let mut logs: Vec<Vec<String>> =
+        readers.into_iter().map(|reader| durable(&reader.wait().assert_ok().stdout)).collect();
     // One comes after the end, one only wants the rest, and `last` is the same session.
     logs.push(durable(&attach().run().assert_ok().stdout));
     logs.push(durable(&env.et(["session", "attach", "last", "--json"]).run().assert_ok().stdout));

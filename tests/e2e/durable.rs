@@ -124,7 +124,8 @@ fn a_death_while_the_check_runs() {
     env.config(&model);
     mkfifo(&env.work().join("gate"), Mode::S_IRWXU).unwrap();
     // A child, and a child of it that leaves its group.
-    let check = format!("(setsid sh -c 'echo in > inner; read x < gate; :') & echo out > outer; wait; {}", stories::TINY_CHECK);
+    let check =
+        format!("(setsid sh -c 'echo in > inner; read x < gate; :') & echo out > outer; wait; {}", stories::TINY_CHECK);
     let run = run_tiny(&env, &check);
     wait_for_file(&env, "inner");
     wait_for_file(&env, "outer");
@@ -270,7 +271,9 @@ fn what_was_spent_before_a_death_counts() {
         .usage("work/part-2", 1_000, 100)
         .hold("work/part-2");
     let model = Model::start(story);
-    env.write_config(&tests::env::Config::one(&model, tests::model::Wire::OpenAi).extra("defaults: { max_tokens: 1000 }"));
+    env.write_config(
+        &tests::env::Config::one(&model, tests::model::Wire::OpenAi).extra("defaults: { max_tokens: 1000 }"),
+    );
     let run = env.et_spawn(["run", "-o", ".", "--json", "--no-synthesize", "--max-tokens", "43500", "Write two parts"]);
     wait_for_type(&run, "plan.ready", "");
     wait_for_type(&run, "worker.finished", "\"worker\":\"part-1\"");

@@ -24,8 +24,11 @@ fn ctrl_c_cancels_and_leaves_the_best_tree() {
     // The first fix makes it worse; the second never comes.
     let model = Model::start(story.fail("fix#2", Fault::Silent).lenient());
     env.config(&model);
-    let mut terminal = env.et_on_terminal(["run", "-o", ".", "--iterate", "--check", check, "Write two files"], 24, 100);
-    model.wait_until("the second fix", |records| (records.iter().filter(|one| one.is("fix")).count() == 2).then_some(()));
+    let mut terminal =
+        env.et_on_terminal(["run", "-o", ".", "--iterate", "--check", check, "Write two files"], 24, 100);
+    model.wait_until("the second fix", |records| {
+        (records.iter().filter(|one| one.is("fix")).count() == 2).then_some(())
+    });
     assert!(env.read("two.txt").contains("count = 3"));
     terminal.press("\x03");
     assert_eq!(terminal.wait(), 130);

@@ -28,7 +28,6 @@ use context::Stop;
 pub use journal::Journal;
 use logs::Decision;
 use proto::config::{SandboxWish, role};
-use logs::Decision;
 use verdict::Halt;
 
 use crate::calls::Priority;
