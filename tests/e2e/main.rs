@@ -15,6 +15,7 @@ mod pipeline;
 mod projects;
 mod providers;
 mod readme;
+mod rounds;
 mod run;
 mod safety;
 mod secrets;
