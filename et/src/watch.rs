@@ -280,8 +280,10 @@ impl State {
         view: &mut dyn View,
         tick: &mut tokio::time::Interval,
     ) -> Result<Over, LinkError> {
-        if self.cancel {
-            self.kill(session).await?;
+        if self.cancel
+            && let Some(code) = self.kill(session, signals, view).await?
+        {
+            return Ok(Over::Done(code));
         }
         let attach = Attach {
             session: SessionName::Prefix(self.what.session.to_string()),
@@ -302,7 +304,9 @@ impl State {
                     if let Some(code) = self.signal(signal, view) {
                         return Ok(Over::Done(code));
                     }
-                    self.kill(session).await?;
+                    if let Some(code) = self.kill(session, signals, view).await? {
+                        return Ok(Over::Done(code));
+                    }
                     continue;
                 }
                 _ = tick.tick() => {
@@ -382,13 +386,27 @@ impl State {
         format!("et session attach {}", self.what.session.short())
     }
 
-    async fn kill<C: Session>(&self, session: &C) -> Result<(), LinkError> {
+    /// Cancels the round. An exit code if the next signal ends the watch: whoever presses Ctrl-C again doesn't wait for the daemon.
+    async fn kill<C: Session, S: Signals>(
+        &mut self,
+        session: &C,
+        signals: &mut S,
+        view: &mut dyn View,
+    ) -> Result<Option<u8>, LinkError> {
         let name = SessionName::Prefix(self.what.session.to_string());
-        match session.call(Request::Kill(Kill { session: name, round: self.what.round })).await {
-            // It may have ended by itself; its result comes either way.
-            Ok(_) => Ok(()),
-            Err(error) if error.is_lost() => Err(error),
-            Err(_) => Ok(()),
+        let asked = session.call(Request::Kill(Kill { session: name, round: self.what.round }));
+        tokio::pin!(asked);
+        loop {
+            tokio::select! {
+                answer = &mut asked => return match answer {
+                    Err(error) if error.is_lost() => Err(error),
+                    // It may have ended by itself; its result comes either way.
+                    Ok(_) | Err(_) => Ok(None),
+                },
+                signal = signals.next() => if let Some(code) = self.signal(signal, view) {
+                    return Ok(Some(code));
+                },
+            }
         }
     }
 

@@ -1,5 +1,7 @@
 //! Ctrl-C, TERM, HUP, a closed window, and what a shell does with descriptors.
 
+use std::time::{Duration, Instant};
+
 use nix::sys::signal::Signal;
 use proto::outcome::Outcome;
 use tests::env::{Env, Terminal};
@@ -62,8 +64,10 @@ fn a_second_ctrl_c_leaves_at_once() {
     env.signal_daemon(Signal::SIGSTOP);
     terminal.press("\x03");
     terminal.screen_contains("cancelling");
+    let began = Instant::now();
     terminal.press("\x03");
     assert_eq!(terminal.wait(), 130);
+    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
     env.signal_daemon(Signal::SIGCONT);
     assert_nothing_left(env);
 }
