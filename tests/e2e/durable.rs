@@ -70,51 +70,60 @@ fn a_death_while_workers_write() {
     assert_nothing_left(env);
 }
 
-#[test]
-fn a_death_between_any_two_records() {
-    // Each point, at the write of the worker's answer and at that of the fix.
-    for point in [
-        "round.call_recorded#1",
-        "round.call_recorded#2",
-        "round.call_recorded#3",
-        "round.write_intended#1",
-        "round.write_intended#2",
-        "round.written#1",
-        "round.written#2",
-    ] {
-        let env = Env::new();
-        let story = Story::new()
-            .contract("Text", "", [])
-            .plan([Sub::new("two", "The only file").owns(["two.txt"])])
-            .file("two", "two.txt", stories::TINY_BROKEN)
-            .fix("two.txt", "count is wrong", stories::TINY_MENDED)
-            .hold_at("plan", Point::End)
-            .hold_at("work", Point::Headers);
-        let model = Model::start(story);
-        env.config(&model);
-        env.set("ET_TEST_ABORT", point);
-        env.set("ET_TEST_ABORT_ONCE", env.root().join("tmp").to_string_lossy());
-        let run = run_tiny(&env, "grep -q 'count = 2' two.txt || { echo 'two.txt:2: error: count is wrong'; exit 1; }");
-        // The plan's end comes when its worker is at work, and the worker's answer when nothing else is in flight.
-        model.wait_for_held("work");
-        model.release("plan");
-        let name = point.split('#').next().unwrap();
-        let died = || env.root().join("tmp").join(name).exists();
-        let plan_dies = point == "round.call_recorded#1";
-        if plan_dies {
-            assert!(poll(PATIENCE, died), "it never died at {point}");
-            release_for_nobody(&model, "work");
-        } else {
-            wait_for_type(&run, "plan.ready", "");
-            model.release("work");
-        }
-        let out = run.wait();
-        assert!(died(), "it never died at {point}");
-        assert_survived(&env, &model, &out, u64::from(plan_dies));
-        assert_eq!((model.count("plan"), model.count("fix")), (1, 1), "{point}\n{}", model.summary());
-        std::fs::remove_file(env.root().join("tmp").join(name)).unwrap();
-        assert_nothing_left(env);
+/// A round with one file and one fix, whose daemon dies at this point.
+fn survives_a_death_at(point: &str) {
+    let env = Env::new();
+    let story = Story::new()
+        .contract("Text", "", [])
+        .plan([Sub::new("two", "The only file").owns(["two.txt"])])
+        .file("two", "two.txt", stories::TINY_BROKEN)
+        .fix("two.txt", "count is wrong", stories::TINY_MENDED)
+        .hold_at("plan", Point::End)
+        .hold_at("work", Point::Headers);
+    let model = Model::start(story);
+    env.config(&model);
+    env.set("ET_TEST_ABORT", point);
+    env.set("ET_TEST_ABORT_ONCE", env.root().join("tmp").to_string_lossy());
+    let run = run_tiny(&env, "grep -q 'count = 2' two.txt || { echo 'two.txt:2: error: count is wrong'; exit 1; }");
+    // The plan's end comes when its worker is at work, and the worker's answer when nothing else is in flight.
+    model.wait_for_held("work");
+    model.release("plan");
+    let name = point.split('#').next().unwrap();
+    let died = || env.root().join("tmp").join(name).exists();
+    let plan_dies = point == "round.call_recorded#1";
+    if plan_dies {
+        assert!(poll(PATIENCE, died), "it never died at {point}");
+        release_for_nobody(&model, "work");
+    } else {
+        wait_for_type(&run, "plan.ready", "");
+        model.release("work");
     }
+    let out = run.wait();
+    assert!(died(), "it never died at {point}");
+    assert_survived(&env, &model, &out, u64::from(plan_dies));
+    assert_eq!((model.count("plan"), model.count("fix")), (1, 1), "{point}\n{}", model.summary());
+    std::fs::remove_file(env.root().join("tmp").join(name)).unwrap();
+    assert_nothing_left(env);
+}
+
+#[test]
+fn a_death_right_after_an_answer_is_recorded() {
+    // The plan, the worker's answer, the fix.
+    survives_a_death_at("round.call_recorded#1");
+    survives_a_death_at("round.call_recorded#2");
+    survives_a_death_at("round.call_recorded#3");
+}
+
+#[test]
+fn a_death_right_before_files_are_written() {
+    survives_a_death_at("round.write_intended#1");
+    survives_a_death_at("round.write_intended#2");
+}
+
+#[test]
+fn a_death_before_it_is_recorded_that_files_are_written() {
+    survives_a_death_at("round.written#1");
+    survives_a_death_at("round.written#2");
 }
 
 #[test]
