@@ -124,7 +124,13 @@ async fn answer(
                 let (index, reply) = shared.chat(wire, request, asked);
                 tokio::select! {
                     biased;
-                    done = send(writer, request, shared, index, wire, reply) => done,
+                    done = send(writer, request, shared, index, wire, reply) => {
+                        if done.is_err() {
+                            // Where the answer didn't end by a fault, it couldn't be written any more.
+                            shared.unwritten(index);
+                        }
+                        done
+                    }
                     () = gone(reader) => {
                         shared.gone(index);
                         Err(Close)

@@ -235,6 +235,13 @@ impl Shared {
         });
     }
 
+    /// The answer couldn't be written to its end.
+    pub(crate) fn unwritten(&self, index: usize) {
+        if self.lock().records[index].ended.is_none() {
+            self.gone(index);
+        }
+    }
+
     pub(crate) fn gone(&self, index: usize) {
         let now = self.started.elapsed();
         self.change(index, |record| {
