@@ -190,3 +190,46 @@ fn places_that_are_no_work_dir_are_refused() {
     env.et(["run", "-o", "deep/new", "x"]).run().assert_ok();
     assert_eq!(env.read("deep/new/one.txt"), TINY_ONE);
 }
+
+#[test]
+fn ids_and_paths_of_a_hostile_plan_lead_nowhere() {
+    let env = Env::new();
+    let outside = env.root().join("outside");
+    fs::create_dir(&outside).unwrap();
+    fs::write(outside.join("target.txt"), "mine").unwrap();
+    env.write("kept.txt", "this stays as it is\n");
+    let answer = block("good.txt", "this is good")
+        + "===DELETE: ../outside/target.txt===\n\n===DELETE: kept.txt===\n\n===MOVE: ../outside/target.txt -> stolen.txt===\n\n"
+        + "===MOVE: good.txt -> ../outside/moved.txt===\n\n";
+    let model = Model::start(
+        Story::new()
+            .plan([
+                Sub::new("../../../outside/evil", "An id that is a path").owns(["first.txt", "../outside/planned.txt"]),
+                Sub::new("plain", "The plain file").owns(["good.txt", "/etc/et-evil"]),
+            ])
+            .file("../../../outside/evil", "first.txt", "first\n")
+            .says("work/plain", &answer)
+            .lenient(),
+    );
+    env.config(&model);
+    let out = env.et(["run", "-o", "here", "--json", "write the files"]).run();
+    let result = out.result();
+    assert!(matches!(out.code, Some(0 | 8)), "{out}");
+    assert_eq!(env.read("here/first.txt"), "first\n");
+    assert_eq!(env.read("kept.txt"), "this stays as it is\n");
+    assert_eq!(fs::read_to_string(outside.join("target.txt")).unwrap(), "mine");
+    assert_eq!(fs::read_dir(&outside).unwrap().count(), 1, "{:?}", fs::read_dir(&outside).unwrap().collect::<Vec<_>>());
+    assert!(!env.has("here/stolen.txt"), "{:?}", result.files);
+    assert!(result.refused.iter().any(|one| one.path.contains("../outside/target.txt")), "{:?}", result.refused);
+    // The log of that worker stands in the log dir as any other.
+    let logs = env.newest_log_dir();
+    let names: Vec<String> =
+        fs::read_dir(&logs).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    assert_eq!(
+        names.iter().filter(|name| name.starts_with("worker-") && name.ends_with(".out")).count(),
+        2,
+        "{names:?}"
+    );
+    let beside: Vec<_> = fs::read_dir(env.log_dir()).unwrap().collect();
+    assert_eq!(beside.len(), 1, "{beside:?}");
+}

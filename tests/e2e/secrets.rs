@@ -160,3 +160,27 @@ fn a_check_that_prints_its_environment_prints_no_key() {
     let logs = std::fs::read_to_string(env.newest_log_dir().join("_build_iter1.log")).unwrap();
     assert!(logs.contains("PATH=") && !logs.contains("a-token-that-nobody-named"), "{logs}");
 }
+
+#[test]
+fn the_password_of_a_proxy_leaks_nowhere() {
+    let env = Env::new();
+    let password = "proxy-pass+word-0123456789";
+    let dead = Model::nobody().replace("http://", &format!("http://proxy-user:{}@", password.replace('+', "%2B")));
+    env.set("HTTP_PROXY", dead.trim_end_matches("/v1"));
+    env.write_config(
+        &Config::new()
+            .provider("remote", Wire::OpenAi, "http://elsewhere.invalid/v1")
+            .model("main", "remote", "any")
+            .role("mayor", ["main"], [])
+            .role("polecat", ["main"], []),
+    );
+    let mut outputs = vec![env.et(["nodes"]).run(), env.et(["models", "--json"]).run()];
+    outputs.push(env.et(["run", "-o", ".", "write", "--timeout", "1s"]).run());
+    for output in &outputs {
+        assert!(matches!(output.code, Some(0 | 3 | 5)), "{output}");
+        output.assert_nowhere("proxy-pass");
+    }
+    outputs[0].assert_code(3).assert_stdout("remote  http://elsewhere.invalid/v1");
+    assert_nowhere(&env, password, &[], &outputs);
+    assert_nowhere(&env, "proxy-pass%2Bword-0123456789", &[], &outputs);
+}
