@@ -212,7 +212,8 @@ fn a_missing_tool_is_named() {
     std::os::unix::fs::symlink("/bin/sh", bin.join("sh")).unwrap();
     env.set("PATH", bin.to_str().unwrap());
     let out = env.et(["run", "-o", ".", "--iterate", "build it"]).run();
-    assert_ne!(out.code, Some(0));
+    // Everything is there, but nothing says that it builds.
+    out.assert_code(8).assert_stderr("next: Everything was delivered, but the check couldn't be run");
     let told = out
         .stdout
         .lines()
@@ -245,4 +246,13 @@ fn any_script_that_names_file_and_line_is_read() {
     let events = out.events();
     assert_eq!(red(&events), Some(("text/prose.txt".to_owned(), 2)));
     assert_eq!(assigned(&events), ["prose"]);
+}
+
+#[test]
+fn nothing_to_build_is_said() {
+    let env = Env::new();
+    let model = Model::start(tests::projects::stories::tiny());
+    env.config(&model);
+    let out = env.et(["run", "-o", ".", "--iterate", "write"]).run();
+    out.assert_code(8).assert_stderr("next: Everything was delivered, but nothing to build was found");
 }

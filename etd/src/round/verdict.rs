@@ -87,6 +87,16 @@ pub(super) fn next(outcome: Outcome, session: &str, errors: usize) -> String {
     }
 }
 
+/// The same where everything was delivered and no check could tell whether it builds; `known` is whether there is one.
+pub(super) fn next_unchecked(known: bool) -> String {
+    let what = if known {
+        "but the check couldn't be run: install what it needs, or name another one"
+    } else {
+        "but nothing to build was found: name a check"
+    };
+    format!("Everything was delivered, {what} with --check.")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
