@@ -131,25 +131,25 @@ fn c_with_make() {
 }
 
 #[test]
-fn cpp_with_cmake() {
+fn c_with_cmake() {
     require_tool!("cmake");
-    require_tool!("g++");
+    require_tool!("gcc");
     let env = Env::new();
     let story = Story::new()
         .plan([
-            Sub::new("rules", "CMake and main").owns(["CMakeLists.txt", "main.cpp"]),
-            Sub::new("greet", "The greeting").owns(["src/greet.cpp", "src/greet.hpp"]),
+            Sub::new("rules", "CMake and main").owns(["CMakeLists.txt", "main.c"]),
+            Sub::new("greet", "The greeting").owns(["src/greet.c", "src/greet.h"]),
         ])
         .file(
             "rules",
             "CMakeLists.txt",
-            "cmake_minimum_required(VERSION 3.10)\nproject(greeting CXX)\nadd_executable(greeting main.cpp src/greet.cpp)\n",
+            "cmake_minimum_required(VERSION 3.10)\nproject(greeting C)\nadd_executable(greeting main.c src/greet.c)\n",
         )
-        .file("rules", "main.cpp", "#include \"src/greet.hpp\"\nint main() { return greet().empty(); }\n")
-        .file("greet", "src/greet.hpp", "#pragma once\n#include <string>\nstd::string greet();\n")
-        .file("greet", "src/greet.cpp", "#include \"greet.hpp\"\nstd::string greet() {\n    return \"hello\"\n}\n")
-        .fix("src/greet.cpp", "expected", "#include \"greet.hpp\"\nstd::string greet() {\n    return \"hello\";\n}\n");
-    let out = mended(&env, story, ("src/greet.cpp", 3), "greet");
+        .file("rules", "main.c", "#include \"src/greet.h\"\nint main(void) { return greet()[0] == 0; }\n")
+        .file("greet", "src/greet.h", "#pragma once\nconst char *greet(void);\n")
+        .file("greet", "src/greet.c", "#include \"greet.h\"\nconst char *greet(void) {\n    return \"hello\"\n}\n")
+        .fix("src/greet.c", "expected", "#include \"greet.h\"\nconst char *greet(void) {\n    return \"hello\";\n}\n");
+    let out = mended(&env, story, ("src/greet.c", 3), "greet");
     assert!(out.result().check.command.unwrap().contains("cmake"));
 }
 
