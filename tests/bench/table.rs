@@ -1,7 +1,8 @@
 //! The table, and numbers for it.
 
 use std::fmt;
-use std::time::Duration;
+use std::io::Write as _;
+use std::time::{Duration, Instant};
 
 /// Rows of measure, result, goal.
 #[derive(Default)]
@@ -44,7 +45,21 @@ pub(crate) fn machine() -> String {
     let kernel = read("/proc/sys/kernel/osrelease");
     let load = read("/proc/loadavg");
     let load = load.split(' ').next().unwrap_or_default();
-    format!("{cores} cores ({}), {} {}, load {load}", cpu.trim(), std::env::consts::OS, kernel.trim())
+    let (os, flush) = (std::env::consts::OS, millis(flush()));
+    format!("{cores} cores ({}), {os} {}, load {load}, disk flush {flush}", cpu.trim(), kernel.trim())
+}
+
+/// What it takes until a little more of a file is on disk. A run waits for that several times.
+fn flush() -> Duration {
+    let mut file = tempfile::tempfile_in("/tmp").expect("a file in /tmp");
+    let mut times: Vec<Duration> = (0..50)
+        .map(|_| {
+            let clock = Instant::now();
+            file.write_all(&[0; 8192]).and_then(|()| file.sync_data()).expect("a write");
+            clock.elapsed()
+        })
+        .collect();
+    median(&mut times)
 }
 
 /// In milliseconds, with a digit behind the point.
