@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use proto::config::{RoleConfig, role};
 use proto::diagnostic::{Diagnostic, Severity};
 use proto::event::{Event, FixStep};
-use proto::report::{CheckReport, CheckSource, CheckStatus, Refusal, SandboxLevel};
+use proto::report::{CheckReport, CheckSource, CheckStatus, Refusal, SandboxLevel, UsageShare};
 use serde::{Deserialize, Serialize};
 
 use super::board::{Board, Built};
@@ -126,33 +126,12 @@ async fn build(cx: &RoundContext, board: &Board, iteration: u32) -> Result<Optio
         Some(recorded) => recorded,
         None => {
             let Some(plan) = command(cx, board).await else { return Ok(None) };
-            run(cx, &key, iteration, plan).await?
+            run(cx, board, &key, iteration, plan).await?
         }
     };
     blame::set_owners(&mut recorded.run.diagnostics, &board.lock().owners);
     let run = &recorded.run;
-    let count = |severity| run.diagnostics.iter().filter(|one| one.severity == severity).count();
-    let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
-    let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
-    let event = Event::CheckFinished {
-        iteration,
-        status: run.status,
-        exit_code: run.exit_code,
-        duration_ms: run.duration_ms,
-        errors: number(errors),
-        warnings: number(warnings),
-        tests_passed: run.tests_passed,
-        tests_failed: run.tests_failed,
-        diagnostics: run.diagnostics.iter().take(SHOWN).cloned().collect(),
-        spent: board.lock().spent(),
-    };
-    let mut events = vec![NewEvent::new(format!("check.finished/{iteration}"), event)];
-    for (index, text) in run.notes.iter().enumerate() {
-        let level = proto::event::NoteLevel::Warning;
-        events
-            .push(NewEvent::new(format!("note/check/{iteration}/{index}"), Event::Note { level, text: text.clone() }));
-    }
-    cx.journal.emit(events).await?;
+    let (errors, warnings) = (count(run, Severity::Error), count(run, Severity::Warning));
     let mut known = board.lock();
     let green = run.status == CheckStatus::Green;
     let built = Built {
@@ -161,8 +140,8 @@ async fn build(cx: &RoundContext, board: &Board, iteration: u32) -> Result<Optio
             run.builds,
             run.parses,
             run.tests_passed.unwrap_or(0),
-            if green { 0 } else { number(errors).max(1) },
-            number(warnings),
+            if green { 0 } else { errors.max(1) },
+            warnings,
         ),
         tree: known.tree(),
         check: CheckReport {
@@ -178,8 +157,36 @@ async fn build(cx: &RoundContext, board: &Board, iteration: u32) -> Result<Optio
     Ok(Some(recorded))
 }
 
-/// Runs the check and records it.
-async fn run(cx: &RoundContext, key: &str, iteration: u32, plan: CheckPlan) -> Result<Recorded, Stop> {
+/// How many of a severity a build found.
+fn count(run: &CheckRun, severity: Severity) -> u32 {
+    let count = run.diagnostics.iter().filter(|one| one.severity == severity).count();
+    u32::try_from(count).unwrap_or(u32::MAX)
+}
+
+/// Events that say how a build ended; the owners of its diagnostics are known.
+fn finished(iteration: u32, run: &CheckRun, spent: UsageShare) -> Vec<NewEvent> {
+    let event = Event::CheckFinished {
+        iteration,
+        status: run.status,
+        exit_code: run.exit_code,
+        duration_ms: run.duration_ms,
+        errors: count(run, Severity::Error),
+        warnings: count(run, Severity::Warning),
+        tests_passed: run.tests_passed,
+        tests_failed: run.tests_failed,
+        diagnostics: run.diagnostics.iter().take(SHOWN).cloned().collect(),
+        spent,
+    };
+    let note = |(index, text): (usize, &String)| {
+        let event = Event::Note { level: proto::event::NoteLevel::Warning, text: text.clone() };
+        NewEvent::new(format!("note/check/{iteration}/{index}"), event)
+    };
+    let first = NewEvent::new(format!("check.finished/{iteration}"), event);
+    std::iter::once(first).chain(run.notes.iter().enumerate().map(note)).collect()
+}
+
+/// Runs the check and records it, together with the events that say how it ended.
+async fn run(cx: &RoundContext, board: &Board, key: &str, iteration: u32, plan: CheckPlan) -> Result<Recorded, Stop> {
     cx.halted()?;
     cx.not_stopping().await;
     let command = plan.display();
@@ -221,8 +228,10 @@ async fn run(cx: &RoundContext, key: &str, iteration: u32, plan: CheckPlan) -> R
         keep_tail(&mut step.stdout);
         keep_tail(&mut step.stderr);
     }
+    blame::set_owners(&mut run.diagnostics, &board.lock().owners);
+    let events = finished(iteration, &run, board.lock().spent());
     let recorded = Recorded { command, source: plan.source, run };
-    cx.journal.record(key, None, &recorded, Vec::new(), Vec::new()).await?;
+    cx.journal.record(key, None, &recorded, events, Vec::new()).await?;
     cx.logs.decide(Decision {
         timestamp: String::new(),
         phase: "check",

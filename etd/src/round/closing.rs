@@ -20,7 +20,7 @@ use super::writing;
 use crate::calls::{self, Priority};
 use crate::prompt::{self, SynthesisBrief};
 use crate::relpath::RelPath;
-use crate::store::StoreError;
+use crate::store::{NewEvent, StoreError};
 use crate::workspace::Change;
 
 /// Diagnostics in the result.
@@ -83,11 +83,10 @@ pub(super) async fn close(cx: &RoundContext, board: &Board, halt: Option<Halt>) 
     restore_best(cx, board).await?;
     let report = report(cx, board, halt).await;
     let words = board.lock().synthesis.clone();
-    if let Some(text) = words.clone() {
-        cx.journal.say("synthesis", Event::Synthesis { text }).await?;
-    }
     log(&cx.logs, &cx.spec.task, &report, words.as_deref());
-    cx.journal.ended(report).await?;
+    // One wait for the disk instead of two, when nothing else is left to wait for.
+    let said = words.map(|text| NewEvent::new("synthesis", Event::Synthesis { text }));
+    cx.journal.ended(said.into_iter().collect(), report).await?;
     Ok(())
 }
 
@@ -257,7 +256,7 @@ pub(crate) async fn end_unplayed(
         // A log is never needed to go on.
         let _ = logged.await;
     }
-    journal.ended(report).await
+    journal.ended(Vec::new(), report).await
 }
 
 /// `_synthesis.md`: first what et knows, then what the mayor says.

@@ -191,12 +191,13 @@ impl Journal {
             .await
     }
 
-    /// Marks the round as ended, with its `result` as the last event. Returns once that is on disk.
+    /// Marks the round as ended, with `events` and then its `result` as the last ones. Returns once that is on disk.
     ///
     /// # Errors
     /// If it can't be recorded at all.
-    pub async fn ended(&self, report: proto::report::RoundReport) -> Result<(), StoreError> {
-        let fresh = self.fresh(vec![NewEvent::new("result", Event::Result(Box::new(report.clone())))]);
+    pub async fn ended(&self, mut events: Vec<NewEvent>, report: proto::report::RoundReport) -> Result<(), StoreError> {
+        events.push(NewEvent::new("result", Event::Result(Box::new(report.clone()))));
+        let fresh = self.fresh(events);
         self.store
             .commit_patiently(|| {
                 let mut changes = vec![
