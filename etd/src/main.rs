@@ -13,6 +13,9 @@ use etd::session::{self, Engine};
 use etd::store::{Store, StoreError};
 use proto::outcome::exit;
 
+/// Threads that serve clients, sessions and streams at most; what blocks has threads of its own.
+const MAX_THREADS: usize = 4;
+
 /// The daemon of electrictown. `et` starts it by itself.
 #[derive(Debug, Parser)]
 #[command(name = "etd", version = proto::BUILD)]
@@ -47,7 +50,10 @@ fn run(args: Args) -> Result<(), (u8, String)> {
     let state_dir = args.state_dir.or_else(|| proto::endpoint::state_dir(&var)).ok_or_else(no_home)?;
     let failed = |error: std::io::Error| (exit::UNAVAILABLE, error.to_string());
     let state_dir = std::path::absolute(&state_dir).map_err(failed)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(failed)?;
+    // It waits far more than it computes: more threads than this only cost memory, on a large machine a lot of it.
+    let threads = std::thread::available_parallelism().map_or(2, usize::from).clamp(2, MAX_THREADS);
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build().map_err(failed)?;
     let ended = runtime.block_on(async {
         let stop = Stop::new();
         let signals = tokio::spawn(stop.on_signals().map_err(failed)?);
