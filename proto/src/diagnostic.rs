@@ -48,3 +48,16 @@ pub struct Diagnostic {
     /// The subtask that owns the file, or `integrator`.
     pub owner: Option<String>,
 }
+
+impl Diagnostic {
+    /// `file:line: message`, with the first line of the message; what isn't known is left out.
+    #[must_use]
+    pub fn headline(&self) -> String {
+        let message = self.message.lines().next().unwrap_or_default();
+        match (&self.file, self.line) {
+            (Some(file), Some(line)) => format!("{file}:{line}: {message}"),
+            (Some(file), None) => format!("{file}: {message}"),
+            (None, _) => message.to_owned(),
+        }
+    }
+}

@@ -12,9 +12,8 @@ use serde::{Deserialize, Serialize};
 use super::board::{Board, Built};
 use super::context::{Question, RoundContext, Stop};
 use super::logs::Decision;
-use super::planning::words;
 use super::verdict::Halt;
-use super::working::{read, unsafe_paths, views};
+use super::working::{read, unsafe_paths};
 use super::writing::{self, Shrink, Wanted};
 use crate::blame::{self, Assignment, History, INTEGRATOR, Verdict};
 use crate::calls::Priority;
@@ -54,7 +53,7 @@ pub(super) async fn check(cx: &RoundContext, board: &Board) -> Result<(), Stop> 
     for iteration in 1..=settings.max_iterations {
         let Some(recorded) = build(cx, board, iteration).await? else {
             let text = "a check was asked for, and nothing that could be built was found in the work dir";
-            return super::planning::note(cx, "nothing-to-build", text.to_owned()).await;
+            return cx.note("nothing-to-build", text.to_owned()).await;
         };
         if recorded.run.status != CheckStatus::Red || !settings.iterate || iteration == settings.max_iterations {
             return Ok(());
@@ -354,13 +353,13 @@ async fn fix(
         (known.piece(owner).map(|piece| piece.subtask.clone()), known.contract.clone())
     };
     let (by, role) = fixer(cx, owner, subtask.as_ref(), assignment.step)?;
-    let (files, mut seen) = views(cx, assignment.files.clone()).await;
-    let (show, show_seen) = views(cx, assignment.show.clone()).await;
+    let (files, mut seen) = cx.views(assignment.files.clone()).await;
+    let (show, show_seen) = cx.views(assignment.show.clone()).await;
     seen.extend(show_seen);
     let placeless = assignment.diagnostics.iter().all(|diagnostic| diagnostic.file.is_none());
     let log_tail = placeless.then(|| log_tail(&recorded.run));
     let tried = tried(board, iteration);
-    let first = assignment.diagnostics.first().map(in_a_line).unwrap_or_default();
+    let first = assignment.diagnostics.first().map(Diagnostic::headline).unwrap_or_default();
     let event = Event::FixAssigned {
         iteration,
         owner: owner.to_owned(),
@@ -411,7 +410,7 @@ async fn fix(
             let failed = changed.is_empty().then(|| "the answer changes nothing".to_owned());
             (Some(record.model), record.usage.input + record.usage.output, changed, failed)
         }
-        Err(failure) => (None, 0, Vec::new(), Some(words(&failure))),
+        Err(failure) => (None, 0, Vec::new(), Some(failure.to_string())),
     };
     let served = model.is_some();
     let event = Event::FixFinished {
@@ -497,20 +496,10 @@ fn tried(board: &Board, iteration: u32) -> Vec<String> {
     earlier
         .map(|built| {
             let errors = built.check.diagnostics.iter().filter(|one| one.severity == Severity::Error);
-            let lines: Vec<String> = errors.take(5).map(in_a_line).collect();
+            let lines: Vec<String> = errors.take(5).map(Diagnostic::headline).collect();
             format!("build {} failed with: {}", built.iteration, lines.join("; "))
         })
         .collect()
-}
-
-/// A diagnostic as `file:line: message`.
-pub(super) fn in_a_line(diagnostic: &Diagnostic) -> String {
-    let message = diagnostic.message.lines().next().unwrap_or_default();
-    match (&diagnostic.file, diagnostic.line) {
-        (Some(file), Some(line)) => format!("{file}:{line}: {message}"),
-        (Some(file), None) => format!("{file}: {message}"),
-        (None, _) => message.to_owned(),
-    }
 }
 
 fn log_tail(run: &CheckRun) -> String {

@@ -10,11 +10,9 @@ use proto::report::{
 };
 
 use super::board::{Board, Progress};
-use super::checking::in_a_line;
 use super::context::{Question, RoundContext, Seen, Stop};
 use super::journal::Journal;
 use super::logs::{Decision, Logs};
-use super::planning::{note, words};
 use super::verdict::{self, Facts, Halt};
 use super::writing;
 use crate::calls::{self, Priority};
@@ -67,7 +65,7 @@ pub(super) async fn synthesise(cx: &RoundContext, board: &Board) -> Result<(), S
             board.lock().synthesis = Some(record.text.clone());
             Ok(())
         }
-        Err(failure) => note(cx, "synthesis", format!("no synthesis: {}", words(&failure))).await,
+        Err(failure) => cx.note("synthesis", format!("no synthesis: {failure}")).await,
     }
 }
 
@@ -78,7 +76,7 @@ pub(super) async fn close(cx: &RoundContext, board: &Board, halt: Option<Halt>) 
         cx.journal.say("budget", event).await?;
     }
     if let Some(Halt::Provider(why)) = &halt {
-        note(cx, "provider", why.clone()).await?;
+        cx.note("provider", why.clone()).await?;
     }
     restore_best(cx, board).await?;
     let report = report(cx, board, halt).await;
@@ -114,7 +112,7 @@ async fn restore_best(cx: &RoundContext, board: &Board) -> Result<(), Stop> {
         let left = written.conflicts.iter().map(ToString::to_string);
         let left: Vec<String> = left.chain(written.refused.iter().map(|one| one.path.clone())).collect();
         board.lock().unrestored = true;
-        note(cx, "restore", format!("not put back, since it changed meanwhile: {}", left.join(", "))).await?;
+        cx.note("restore", format!("not put back, since it changed meanwhile: {}", left.join(", "))).await?;
     }
     let files = written.done.iter().map(|change| change.path.to_string()).collect();
     cx.journal.say("tree.restored", Event::TreeRestored { iteration, files }).await?;
@@ -299,7 +297,7 @@ fn synthesis_file(task: &str, report: &RoundReport, words: Option<&str>) -> Stri
     if report.check.status == CheckStatus::Red {
         text.push_str("\n## Remaining errors\n\n");
         for diagnostic in &report.check.diagnostics {
-            text.push_str(&format!("- {}\n", in_a_line(diagnostic)));
+            text.push_str(&format!("- {}\n", diagnostic.headline()));
         }
     }
     if let Some(words) = words {

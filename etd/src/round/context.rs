@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use proto::config::{ProviderKind, RoleConfig, SecretRef, role};
+use proto::event::{Event, NoteLevel};
 use proto::id::SessionId;
 use proto::message::Secret;
 use serde::{Deserialize, Serialize};
@@ -18,11 +19,10 @@ use super::logs::{self, Logs};
 use super::verdict::Halt;
 use crate::calls::{self, Budget, CallFailure, CallResult, CallSpec, Observer, Priority, RoundCalls, Router};
 use crate::live::{Live, LiveAnswer};
-use crate::prompt::Window;
-use crate::provider::{OutputSchema, Prompt};
+use crate::prompt::{FileView, Window};
+use crate::provider::{Clients, OutputSchema, Prompt};
 use crate::relpath::RelPath;
 use crate::sandbox::Children;
-use crate::session::Engine;
 use crate::store::{NewEvent, OpenRound, RoundSpec, StoreError};
 use crate::workspace::{Hash, Workspace};
 
@@ -95,6 +95,20 @@ pub(super) trait Listener: Send + Sync {
     fn text(&self, piece: &str);
 }
 
+/// What a round uses of the daemon's.
+pub(crate) struct Resources<'a> {
+    /// Gates, pools, retries.
+    pub router: &'a Arc<Router>,
+    /// HTTP clients.
+    pub clients: &'a Clients,
+    /// Child processes.
+    pub children: &'a Arc<Children>,
+    /// Running answers of the session.
+    pub live: Arc<Live>,
+    /// Fires when the daemon goes away.
+    pub stopping: CancellationToken,
+}
+
 /// What a round works with.
 pub struct RoundContext {
     pub(super) session: SessionId,
@@ -127,7 +141,7 @@ const EARLIER: usize = 5;
 impl RoundContext {
     /// Puts together what a round needs. `earlier` is the task and the report of each earlier round of the session.
     pub(crate) fn new(
-        engine: &Engine,
+        resources: Resources<'_>,
         round: &OpenRound,
         journal: Journal,
         earlier: Vec<(String, Option<String>)>,
@@ -147,7 +161,7 @@ impl RoundContext {
             .providers
             .iter()
             .map(|(name, config)| {
-                (name.clone(), engine.clients.open(name, config, &spec.config.timeouts, &network, secret))
+                (name.clone(), resources.clients.open(name, config, &spec.config.timeouts, &network, secret))
             })
             .collect();
         let left = Duration::from_millis(spec.settings.timeout_ms.saturating_sub(round.active_ms));
@@ -170,8 +184,8 @@ impl RoundContext {
             home: spec.env.get("HOME").map(PathBuf::from),
             logs,
             log_trouble,
-            live: engine.live.of(round.session),
-            router: Arc::clone(&engine.router),
+            live: resources.live,
+            router: Arc::clone(resources.router),
             calls: RoundCalls {
                 config: Arc::new(spec.config.clone()),
                 providers,
@@ -179,12 +193,12 @@ impl RoundContext {
                 cancel: cancel.clone(),
                 deadline,
             },
-            children: Arc::clone(&engine.children),
+            children: Arc::clone(resources.children),
             check_env,
             earlier: earlier.into_iter().rev().take(EARLIER).rev().map(in_short).collect(),
             _children_end: cancel.clone().drop_guard(),
             cancel,
-            stopping: engine.stopping().clone(),
+            stopping: resources.stopping,
             deadline,
             spec,
         }
@@ -304,6 +318,37 @@ impl RoundContext {
         // The answer stays visible until it is recorded.
         drop(observer);
         Ok((asked, true))
+    }
+
+    /// The current content of files, as far as they may be shown, and what was seen of them.
+    pub(super) async fn views(&self, paths: Vec<RelPath>) -> (Vec<FileView>, Seen) {
+        let read = self.on_workspace(move |workspace| {
+            let mut views = Vec::new();
+            let mut seen = Seen::new();
+            for path in paths {
+                match workspace.read(&path) {
+                    Ok(Some(content)) => {
+                        seen.insert(path.clone(), Some(content.hash));
+                        if let Ok(text) = String::from_utf8(content.bytes) {
+                            views.push(FileView { path, text });
+                        }
+                    }
+                    Ok(None) => {
+                        seen.insert(path, None);
+                    }
+                    // Refused: nothing of it is shown.
+                    Err(_) => {}
+                }
+            }
+            (views, seen)
+        });
+        read.await.unwrap_or_default()
+    }
+
+    /// Tells the readers of the log something that they should act on, once per `key`.
+    pub(super) async fn note(&self, key: &str, text: String) -> Result<(), Stop> {
+        self.journal.say(format!("note/{key}"), Event::Note { level: NoteLevel::Warning, text }).await?;
+        Ok(())
     }
 
     /// Runs something that blocks on the work dir.

@@ -8,7 +8,6 @@ use serde::{Deserialize, Serialize};
 
 use super::board::Board;
 use super::context::{RoundContext, Stop};
-use super::working::views;
 use crate::answer::{Answer, Problem};
 use crate::calls::CallRecord;
 use crate::plan::Subtask;
@@ -68,7 +67,7 @@ async fn lacking(
             }
             _ => continue,
         };
-        let (_, seen) = views(cx, vec![path.clone()]).await;
+        let (_, seen) = cx.views(vec![path.clone()]).await;
         return Some(Lacking { reason, stale: !seen.get(path).is_some_and(Option::is_none) });
     }
     let fresh = |reason| Some(Lacking { reason, stale: false });
@@ -79,7 +78,7 @@ async fn lacking(
         return None;
     }
     let missing: Vec<RelPath> = subtask.owns.iter().filter(|path| !files.contains_key(*path)).cloned().collect();
-    let (_, seen) = views(cx, missing.clone()).await;
+    let (_, seen) = cx.views(missing.clone()).await;
     let missing: Vec<String> = missing
         .iter()
         .filter(|path| cx.workspace.is_none() || seen.get(*path).is_some_and(Option::is_none))

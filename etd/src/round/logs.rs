@@ -11,7 +11,6 @@ use std::sync::{Mutex, PoisonError};
 use proto::id::RoundId;
 use serde::Serialize;
 
-use super::planning::words;
 use crate::calls::CallResult;
 
 /// One line of `_decisions.jsonl`.
@@ -45,7 +44,7 @@ impl<'a> Decision<'a> {
                 format!("{} ms", record.duration_ms),
                 record.usage.input + record.usage.output,
             ),
-            Err(failure) => ("asked".to_owned(), "no answer", words(failure), 0),
+            Err(failure) => ("asked".to_owned(), "no answer", failure.to_string(), 0),
         };
         Self { timestamp: String::new(), phase, agent, intent, action, outcome, detail, token_cost }
     }

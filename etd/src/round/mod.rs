@@ -23,6 +23,7 @@ use tokio::sync::watch;
 
 use board::{Board, Progress};
 pub(crate) use closing::end_unplayed;
+pub(crate) use context::Resources;
 pub use context::RoundContext;
 use context::Stop;
 pub use journal::Journal;
@@ -46,7 +47,7 @@ pub(crate) async fn run(mut cx: RoundContext) -> Result<(), StoreError> {
     let ended = async {
         begin(&cx).await?;
         if let Err(why) = opened {
-            planning::note(&cx, "work-dir", why).await?;
+            cx.note("work-dir", why).await?;
             return closing::close(&cx, &board, None).await;
         }
         let halt = match Box::pin(phases(&cx, &board)).await {
@@ -197,7 +198,7 @@ async fn coordinate(cx: &RoundContext, board: &Board) -> Result<(), Stop> {
     match asked.result {
         Ok(record) => board.lock().brief = Some(record.text),
         Err(failure) => {
-            planning::note(cx, "coordinate", format!("no coordination: {failure}")).await?;
+            cx.note("coordinate", format!("no coordination: {failure}")).await?;
         }
     }
     Ok(())

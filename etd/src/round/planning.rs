@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use proto::config::role;
-use proto::event::{Event, NoteLevel};
+use proto::event::Event;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, watch};
 
@@ -12,7 +12,7 @@ use super::board::{self, Board, Progress};
 use super::context::{Listener, Question, RoundContext, Stop};
 use super::logs::Decision;
 use super::verdict::Halt;
-use crate::calls::{CallFailure, Priority};
+use crate::calls::Priority;
 use crate::plan::{self, CheckHint, Contract, Finished, Item, Known, Plan, PlanForm, PlanReader, Subtask};
 use crate::prompt::{self, FileView, PlannerBrief};
 use crate::provider::{OutputSchema, StopReason};
@@ -72,7 +72,7 @@ pub(super) async fn plan(cx: &RoundContext, board: &Board, progress: &watch::Sen
         }
     } else if !whole {
         board.lock().unfinished = true;
-        note(cx, "plan/unfinished", "the plan wasn't finished: what it left out isn't done".to_owned()).await?;
+        cx.note("plan/unfinished", "the plan wasn't finished: what it left out isn't done".to_owned()).await?;
     }
     complete(cx, board, progress, known, contract.unwrap_or_default(), check, form, notes).await
 }
@@ -167,10 +167,9 @@ async fn ask(
     // The whole text is read again, so that a resumed round sees the same.
     let record = match asked.result {
         Ok(record) => record,
-        Err(failure) if known.is_empty() => return Err(Halt::Provider(words(&failure)).into()),
+        Err(failure) if known.is_empty() => return Err(Halt::Provider(failure.to_string()).into()),
         Err(failure) => {
-            note(cx, &format!("plan/failed/{number}"), format!("the plan wasn't finished: {}", words(&failure)))
-                .await?;
+            cx.note(&format!("plan/failed/{number}"), format!("the plan wasn't finished: {failure}")).await?;
             return Ok(None);
         }
     };
@@ -387,14 +386,4 @@ async fn view(cx: &RoundContext) -> View {
         View { tree, heads, files }
     });
     seen.await.unwrap_or(View { tree: Vec::new(), heads: Vec::new(), files: Vec::new() })
-}
-
-/// A failure in words for people.
-pub(super) fn words(failure: &CallFailure) -> String {
-    failure.to_string()
-}
-
-pub(super) async fn note(cx: &RoundContext, key: &str, text: String) -> Result<(), Stop> {
-    cx.journal.say(format!("note/{key}"), Event::Note { level: NoteLevel::Warning, text }).await?;
-    Ok(())
 }

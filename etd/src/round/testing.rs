@@ -8,9 +8,8 @@ use proto::event::Event;
 use super::board::Board;
 use super::context::{Question, RoundContext, Stop};
 use super::logs::Decision;
-use super::planning::{note, words};
 use super::verdict::Halt;
-use super::working::{read, share_out, unsafe_paths, views};
+use super::working::{read, share_out, unsafe_paths};
 use super::writing;
 use crate::calls::Priority;
 use crate::prompt::{self, TesterBrief};
@@ -33,7 +32,7 @@ pub(super) async fn test(cx: &RoundContext, board: &Board) -> Result<(), Stop> {
     if paths.is_empty() {
         return Ok(());
     }
-    let (files, seen) = views(cx, paths).await;
+    let (files, seen) = cx.views(paths).await;
     let contract = board.lock().contract.clone();
     let event = Event::WorkerStarted { worker: TESTER.to_owned(), title: "tests".to_owned(), attempt: 1 };
     let question = Question {
@@ -60,13 +59,13 @@ pub(super) async fn test(cx: &RoundContext, board: &Board) -> Result<(), Stop> {
         }
         // What is there can be checked all the same.
         Err(Stop::Halt(Halt::Budget(limit, _))) => {
-            return note(cx, "tester", format!("no tests were written: the {limit} limit is met")).await;
+            return cx.note("tester", format!("no tests were written: the {limit} limit is met")).await;
         }
         Err(stop) => return Err(stop),
     };
     let record = match asked.result {
         Ok(record) => record,
-        Err(failure) => return note(cx, "tester", format!("no tests were written: {}", words(&failure))).await,
+        Err(failure) => return cx.note("tester", format!("no tests were written: {failure}")).await,
     };
     let answer = read(cx, &record, &[]);
     let files: BTreeMap<RelPath, Option<String>> =

@@ -168,7 +168,8 @@ impl Scene {
         if cancelled {
             cancel.cancel();
         }
-        let context = RoundContext::new(&engine, &round, journal, Vec::new(), &|_| None, log_dir, cancel);
+        let context =
+            RoundContext::new(engine.resources(round.session), &round, journal, Vec::new(), &|_| None, log_dir, cancel);
         run(context).await.unwrap();
     }
 

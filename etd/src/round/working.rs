@@ -14,14 +14,13 @@ use super::board::{Board, Progress};
 use super::context::{Question, RoundContext, Seen, Stop};
 use super::judging::{Lacking, judged};
 use super::logs::Decision;
-use super::planning::words;
 use super::verdict::Halt;
 use super::writing::{self, Shrink, Wanted, Written};
 use crate::answer::{self, Answer, Expected, Problem};
 use crate::blame::INTEGRATOR;
 use crate::calls::{CallRecord, Priority};
 use crate::plan::{self, Subtask};
-use crate::prompt::{self, FileView, Retry, ReviewBrief, WorkerBrief};
+use crate::prompt::{self, Retry, ReviewBrief, WorkerBrief};
 use crate::provider::StopReason;
 use crate::relpath::RelPath;
 use crate::store::NewEvent;
@@ -140,7 +139,7 @@ async fn subtask_to_its_end(cx: &RoundContext, board: &Board, subtask: Subtask) 
             // The answer is paid for: it lands without a review.
             Err(Stop::Halt(Halt::Budget(limit, _))) => {
                 let text = format!("{id} wasn't reviewed: the {limit} limit is met");
-                super::planning::note(cx, &format!("review/{id}/{attempt}"), text).await?;
+                cx.note(&format!("review/{id}/{attempt}"), text).await?;
                 None
             }
             Err(Stop::Halt(halt @ Halt::Deadline)) => {
@@ -215,8 +214,8 @@ async fn ask(
         (plan, known.contract.clone(), known.brief.clone())
     };
     let own_paths = owned(board, &subtask.id);
-    let (own, mut seen) = views(cx, own_paths.clone()).await;
-    let (reads, reads_seen) = views(cx, subtask.reads.clone()).await;
+    let (own, mut seen) = cx.views(own_paths.clone()).await;
+    let (reads, reads_seen) = cx.views(subtask.reads.clone()).await;
     seen.extend(reads_seen);
     let key = format!("work/{}/{attempt}", subtask.id);
     let event = Event::WorkerStarted { worker: subtask.id.clone(), title: subtask.title.clone(), attempt };
@@ -249,7 +248,7 @@ async fn ask(
     let (asked, fresh) = cx.ask(board, question).await?;
     let (outcome, detail, tokens) = match &asked.result {
         Ok(record) => ("answered", record.model.clone(), record.usage.input + record.usage.output),
-        Err(failure) => ("no answer", words(failure), 0),
+        Err(failure) => ("no answer", failure.to_string(), 0),
     };
     if fresh {
         cx.logs.decide(Decision {
@@ -271,7 +270,7 @@ async fn ask(
             Ok(Some((record, asked.seen)))
         }
         Err(failure) => {
-            failed(cx, &subtask.id, attempt, &words(&failure), false).await?;
+            failed(cx, &subtask.id, attempt, &failure.to_string(), false).await?;
             Ok(None)
         }
     }
@@ -286,31 +285,6 @@ pub(super) fn owned(board: &Board, worker: &str) -> Vec<RelPath> {
 pub(super) fn read(cx: &RoundContext, record: &CallRecord, owns: &[RelPath]) -> Answer {
     let cut = record.stop != StopReason::End;
     answer::read(&record.text, &Expected { owns, work_dir_name: cx.work_dir_name(), cut })
-}
-
-/// The current content of files, as far as they may be shown, and what was seen of them.
-pub(super) async fn views(cx: &RoundContext, paths: Vec<RelPath>) -> (Vec<FileView>, Seen) {
-    let read = cx.on_workspace(move |workspace| {
-        let mut views = Vec::new();
-        let mut seen = Seen::new();
-        for path in paths {
-            match workspace.read(&path) {
-                Ok(Some(content)) => {
-                    seen.insert(path.clone(), Some(content.hash));
-                    if let Ok(text) = String::from_utf8(content.bytes) {
-                        views.push(FileView { path, text });
-                    }
-                }
-                Ok(None) => {
-                    seen.insert(path, None);
-                }
-                // Refused: nothing of it is shown.
-                Err(_) => {}
-            }
-        }
-        (views, seen)
-    });
-    read.await.unwrap_or_default()
 }
 
 async fn failed(cx: &RoundContext, worker: &str, attempt: u32, reason: &str, again: bool) -> Result<(), Stop> {
@@ -346,7 +320,7 @@ async fn review(
         Ok(record) => record,
         Err(failure) => {
             let key = format!("review/{}/{attempt}", subtask.id);
-            super::planning::note(cx, &key, format!("{} wasn't reviewed: {}", subtask.id, words(&failure))).await?;
+            cx.note(&key, format!("{} wasn't reviewed: {failure}", subtask.id)).await?;
             return Ok(None);
         }
     };
@@ -489,7 +463,7 @@ async fn take_over(cx: &RoundContext, board: &Board) -> Result<(), Stop> {
     if offers.is_empty() {
         return Ok(());
     }
-    let (_, seen) = views(cx, offers.keys().cloned().collect()).await;
+    let (_, seen) = cx.views(offers.keys().cloned().collect()).await;
     let mut wanted = Vec::new();
     let mut refused = Vec::new();
     for (path, (worker, content)) in offers {

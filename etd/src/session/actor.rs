@@ -167,7 +167,7 @@ async fn context(
     let earlier = earlier.into_iter().filter(|row| row.round < own).map(|row| (row.task, row.report)).collect();
     let secret = |name: &proto::config::SecretRef| engine.vault.get(session, name);
     let log_dir = round.log_dir.clone().map(PathBuf::from);
-    Ok(RoundContext::new(engine, round, journal, earlier, &secret, log_dir, cancel))
+    Ok(RoundContext::new(engine.resources(session), round, journal, earlier, &secret, log_dir, cancel))
 }
 
 /// Ends a round in which nothing runs.

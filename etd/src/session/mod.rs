@@ -28,6 +28,7 @@ pub use ledger::ChildLedger;
 use crate::calls::Router;
 use crate::live::LiveHub;
 use crate::provider::Clients;
+use crate::round::Resources;
 use crate::sandbox::Children;
 use crate::store::{Change, NewEvent, OpenRound, RoundSpec, SessionRow, SessionSpec, Store, StoreError};
 use crate::vault::Vault;
@@ -175,6 +176,17 @@ impl Engine {
     #[must_use]
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.changes.subscribe()
+    }
+
+    /// What a round of a session uses of the daemon's.
+    pub(crate) fn resources(&self, session: SessionId) -> Resources<'_> {
+        Resources {
+            router: &self.router,
+            clients: &self.clients,
+            children: &self.children,
+            live: self.live.of(session),
+            stopping: self.stop.clone(),
+        }
     }
 
     /// Fires when the daemon goes away.
