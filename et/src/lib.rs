@@ -21,7 +21,6 @@ mod config;
 mod context;
 mod env;
 mod exit;
-pub mod hooks;
 pub mod link;
 mod request;
 mod text;

@@ -6,7 +6,6 @@ pub mod calls;
 pub mod check;
 pub mod daemon;
 pub mod handlers;
-pub mod hooks;
 pub mod live;
 pub mod plan;
 pub mod prompt;

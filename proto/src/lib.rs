@@ -1,7 +1,7 @@
 //! What the client `et` and the daemon `etd` of electrictown share.
 //!
 //! This crate promises that two builds which name the same [`PROTOCOL_VERSION`] understand each other byte for byte, and that
-//! any two builds understand each other's [`preamble`]. It does no I/O: it turns values into bytes and back, and names the
+//! any two builds understand each other's [`preamble`]. It does no I/O (but for [`hooks`], in tests): it turns values into bytes and back, and names the
 //! places where things are found.
 //!
 //! | module | what it holds |
@@ -17,12 +17,14 @@
 //! | [`settings`] | the flags of a round, as typed and as they count |
 //! | [`endpoint`] | state dir, socket and lock record |
 //! | [`id`] | identifiers |
+//! | [`hooks`] | named points for race and crash tests; empty in a release |
 
 pub mod codec;
 pub mod config;
 pub mod diagnostic;
 pub mod endpoint;
 pub mod event;
+pub mod hooks;
 pub mod id;
 pub mod message;
 pub mod outcome;

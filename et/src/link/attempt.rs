@@ -50,7 +50,7 @@ impl Refused {
 /// Connects for requests.
 pub(crate) async fn data(path: &Path, deadlines: &Deadlines) -> Result<(Arc<Wire>, Welcome), Refused> {
     let mut stream = connect(path, deadlines.connect).await?;
-    crate::hooks::pause("client.connected").await;
+    proto::hooks::pause("client.connected").await;
     let late = || Refused::Silent("the daemon doesn't answer".to_owned());
     timeout(deadlines.handshake, async {
         // Preamble and Hello leave together: one way there, one way back.

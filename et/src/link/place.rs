@@ -75,7 +75,7 @@ impl ConnectOptions {
         let forbidden = var("ET_NO_AUTOSTART").is_some_and(|value| !value.is_empty() && value != "0");
         let mut env: Vec<(String, String)> = DAEMON_ENV
             .iter()
-            .chain(crate::hooks::ENV)
+            .chain(proto::hooks::ENV)
             .filter(|name| !matches!(**name, "ET_STATE_DIR" | "ET_SOCKET"))
             .filter_map(|name| Some(((*name).to_owned(), var(name)?)))
             .collect();

@@ -33,7 +33,7 @@ pub(crate) async fn connect(options: &ConnectOptions) -> Result<Connected, LinkE
         Err(refused) => refused,
     };
     check(options, &refused)?;
-    crate::hooks::pause("client.spawn_lock").await;
+    proto::hooks::pause("client.spawn_lock").await;
     let lock = options.open_spawn_lock()?;
     let deadline = Instant::now() + options.deadlines.start;
     // The lock goes with `lock`, at every way out of this function.
@@ -143,7 +143,7 @@ async fn start(options: &ConnectOptions) -> Result<Connected, LinkError> {
     let deadline = Instant::now() + options.deadlines.start;
     let mut deaths = 0;
     loop {
-        crate::hooks::pause("client.spawn").await;
+        proto::hooks::pause("client.spawn").await;
         match spawn(options, deadline).await? {
             Report::Ready(path) => {
                 if let Some(connected) = settle(options, &path, deadline).await? {

@@ -116,12 +116,12 @@ impl Published {
     /// Binds, listens, and renames over whatever has the name.
     pub(crate) async fn publish(path: &Path) -> Result<(UnixListener, Self), EndpointError> {
         let wrong = |source: io::Error| EndpointError::Io { path: path.to_owned(), source };
-        crate::hooks::pause("daemon.bind").await;
+        proto::hooks::pause("daemon.bind").await;
         remove_leftovers(path);
         let temporary = temporary(path);
         let listener = bind(&temporary).map_err(wrong)?;
         let inode = std::fs::symlink_metadata(&temporary).map(|metadata| inode(&metadata)).map_err(wrong)?;
-        crate::hooks::pause("daemon.rename").await;
+        proto::hooks::pause("daemon.rename").await;
         if let Err(error) = std::fs::rename(&temporary, path) {
             let _ = std::fs::remove_file(&temporary);
             return Err(wrong(error));

@@ -91,7 +91,7 @@ impl Lock {
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        crate::hooks::pause("daemon.locked").await;
+        proto::hooks::pause("daemon.locked").await;
         let previous = read_record(&file);
         let record = LockRecord {
             pid: std::process::id(),

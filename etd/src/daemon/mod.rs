@@ -161,7 +161,7 @@ where
         let context = StartContext { state_dir: state_dir.clone(), previous, stop: stop.clone() };
         let service = start(context).await?;
         let (listener, published) = Published::publish(&socket).await?;
-        crate::hooks::pause("daemon.ready").await;
+        proto::hooks::pause("daemon.ready").await;
         if let Err(error) = lock.write(DaemonState::Ready, &socket) {
             published.remove();
             return Err(error.into());

@@ -314,7 +314,7 @@ impl RoundContext {
         let hash = result.as_ref().ok().map(|record| record.request_hash.clone());
         let asked = Asked { role: question.role.to_owned(), result, seen: question.seen };
         self.journal.record(&question.key, hash, &asked, Vec::new(), Vec::new()).await?;
-        crate::hooks::pause("round.call_recorded").await;
+        proto::hooks::pause("round.call_recorded").await;
         // The answer stays visible until it is recorded.
         drop(observer);
         Ok((asked, true))

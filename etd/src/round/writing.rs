@@ -103,7 +103,7 @@ pub(super) async fn write(
             intent
         }
     };
-    crate::hooks::pause("round.write_intended").await;
+    proto::hooks::pause("round.write_intended").await;
     let written = carry_out(cx, key, worker, intent).await?;
     note(board, worker, &written);
     Ok(written)
@@ -240,7 +240,7 @@ async fn carry_out(cx: &RoundContext, key: &str, worker: &str, intent: Intent) -
         })
         .await
         .ok_or_else(fault)?;
-    crate::hooks::pause("round.written").await;
+    proto::hooks::pause("round.written").await;
     let mut written =
         Written { done: Vec::new(), refused: intent.refused, conflicts: intent.conflicts, shrunk: intent.shrunk };
     let mut events = Vec::new();
