@@ -6,7 +6,7 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`model`] | the scripted model server and the stories that it tells |
-//! | [`env`] | `et` and `etd` in an environment of their own, on pipes or on a terminal |
+//! | [`mod@env`] | `et` and `etd` in an environment of their own, on pipes or on a terminal |
 //! | [`projects`] | small projects that several stories share |
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a harness for tests fails by panicking")]
 
