@@ -173,7 +173,9 @@ async fn report(cx: &RoundContext, board: &Board, halt: Option<Halt>) -> RoundRe
         iterations: u32::try_from(known.builds.len()).unwrap_or(u32::MAX),
         best_iteration: best.map(|best| best.iteration),
         log_dir: cx.logs.dir(),
-        next: if cx.recorded() && outcome.is_success() {
+        next: if cx.recorded() && !outcome.is_success() {
+            "This was a demo: `et demo` starts another one.".to_owned()
+        } else if cx.recorded() {
             "Set ANTHROPIC_API_KEY, OPENAI_API_KEY or GEMINI_API_KEY, or start Ollama, and give it a task of your own: \
              `et run --output-dir ./build --iterate \"…\"`."
                 .to_owned()
