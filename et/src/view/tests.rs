@@ -152,3 +152,19 @@ fn a_dry_run_prints_the_plan() {
     assert_eq!(plain(false, true, vec![subtask()]).0, "2. Server: a.go, b.go (after 1)\n");
     assert_eq!(plain(false, false, vec![subtask()]).0, "");
 }
+
+#[test]
+fn lines_say_who_and_which_round() {
+    let note = |worker: &str| Event::FileDeleted { path: "a.rs".into(), worker: worker.into() };
+    let queued =
+        |other: &str| Event::RoundQueued { task: "t".into(), work_dir: None, waits_for: Some(other.parse().unwrap()) };
+    for (event, expected) in [
+        (note("2"), "deleted a.rs (worker 2)\n"),
+        (note("integrator"), "deleted a.rs (the integrator)\n"),
+        (note("tester"), "deleted a.rs (the tester)\n"),
+        (queued("99999999-2222-4333-8444-555555555555"), "round 1 queued behind session 99999999: t\n"),
+        (queued(&session().to_string()), "round 1 queued behind an earlier round: t\n"),
+    ] {
+        assert_eq!(plain(false, false, vec![event]).1, expected);
+    }
+}

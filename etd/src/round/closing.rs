@@ -246,7 +246,8 @@ pub(crate) async fn end_unplayed(
         files: Vec::new(),
         check: no_check(),
         refused: Vec::new(),
-        usage: Usage::default(),
+        // One that is cancelled here never began and cost nothing; what others cost isn't known here.
+        usage: Usage { cost_usd: (outcome == Outcome::Cancelled).then_some(0.0), ..Usage::default() },
     };
     if let Some(dir) = &report.log_dir {
         // One that had begun has its log dir.

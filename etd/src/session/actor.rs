@@ -107,13 +107,14 @@ async fn play(engine: &Arc<Engine>, entry: Entry) -> Result<Played, StoreError> 
     let missing = engine.vault.missing(session, names.iter());
     // One that is cancelled asks nobody anything: it says what it did so far.
     if !missing.is_empty() && !cancel.is_cancelled() {
-        let listed: Vec<String> = missing.iter().map(ToString::to_string).collect();
+        let listed: Vec<String> =
+            missing.iter().map(|name| name.0.strip_prefix("env:").unwrap_or(&name.0).to_owned()).collect();
         let waiting = engine.vault.waiting(session, missing);
         mark(engine, session, |active| active.needs_credentials = true);
         let note = Event::Note {
             level: NoteLevel::Warning,
             text: format!(
-                "waiting for credentials: {}; any et command that has them hands them over",
+                "waiting for credentials: {}; any `et` command whose environment has them hands them over",
                 listed.join(", ")
             ),
         };

@@ -71,6 +71,12 @@ pub enum ApplyError {
         /// The file.
         path: RelPath,
     },
+    /// The work dir itself is gone.
+    #[error("{path} isn't written: the work dir was removed or replaced in the meantime")]
+    Gone {
+        /// The file.
+        path: RelPath,
+    },
     /// The system said no.
     #[error("can't {doing} {path}: {source}")]
     Io {
@@ -91,6 +97,20 @@ impl Workspace {
     /// # Errors
     /// See [`ApplyError`]; the file is then as it was.
     pub fn apply(&self, change: &Change, content: Option<&[u8]>) -> Result<Applied, ApplyError> {
+        self.apply_if_there(change, content).map_err(|error| match error {
+            ApplyError::Io { path, source, .. } if source.kind() == io::ErrorKind::NotFound && self.is_gone() => {
+                ApplyError::Gone { path }
+            }
+            error => error,
+        })
+    }
+
+    /// Whether the open dir has no name any more.
+    fn is_gone(&self) -> bool {
+        self.dir.dir_metadata().is_ok_and(|metadata| cap_std::fs::MetadataExt::nlink(&metadata) == 0)
+    }
+
+    fn apply_if_there(&self, change: &Change, content: Option<&[u8]>) -> Result<Applied, ApplyError> {
         let path = &change.path;
         policy::never(path).map_err(|reason| ApplyError::Refused { path: path.clone(), reason })?;
         if content.map(Hash::of) != change.after {

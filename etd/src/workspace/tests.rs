@@ -255,6 +255,17 @@ fn while_a_directory_is_swapped_all_the_time_nothing_gets_out() {
 }
 
 #[test]
+fn a_work_dir_that_was_removed_is_named_as_what_is_missing() {
+    let room = Room::new();
+    fs::remove_dir_all(room.ws.root()).unwrap();
+    for path in ["a.txt", "deep/down/a.txt"] {
+        let error = room.write(path, None, Some("x")).unwrap_err();
+        assert!(error.to_string().contains("the work dir was removed"), "{error}");
+    }
+    assert!(!room.ws.root().exists());
+}
+
+#[test]
 fn a_work_dir_that_is_renamed_stays_the_one_that_was_opened() {
     let room = Room::new();
     let moved = room.base.path().join("moved");

@@ -187,7 +187,8 @@ impl Model {
                 // A round that is queued behind the one shown has its turn later.
                 if self.phase == Phase::Idle {
                     self.start(line.round, Some(at));
-                    self.phase = Phase::Queued(waits_for.map(|session| session.short()));
+                    let other = waits_for.filter(|session| *session != line.session);
+                    self.phase = Phase::Queued(other.map(|session| session.short()));
                 }
             }
             Event::RoundStarted { recorded, .. } => {
