@@ -346,7 +346,7 @@ fn usage(error: &clap::Error) -> Problem {
         }
     }
     let mut message = message.join(" ");
-    if error.kind() == ErrorKind::UnknownArgument && !message.contains("'-") {
+    if error.kind() == ErrorKind::UnknownArgument && !message.contains("'-") && text.contains("TASK") {
         message.push_str(" (a task of several words needs quotes)");
     }
     let mut problem = Problem::usage(message);
@@ -398,12 +398,14 @@ mod tests {
             (&["run", "x", "--workers", "many"], "'many'", "--help"),
             (&["run", "x", "--iterate", "--no-iterate"], "--no-iterate", "Usage"),
             (&["session", "show"], "ID", "Usage"),
+            (&["session", "show", "a", "b"], "'b' found", "Usage"),
             (&[], "a command is missing", "et demo"),
         ] {
             let Err(Stop::Wrong(problem)) = parse(&words(line)) else { panic!("{line:?}") };
             assert_eq!(problem.exit_code, 2);
             assert!(problem.message.contains(message), "{line:?}: {problem:?}");
             assert!(problem.hint.clone().unwrap().contains(hint), "{line:?}: {problem:?}");
+            assert_eq!(problem.message.contains("quotes"), message == "quotes", "{line:?}: {problem:?}");
         }
     }
 

@@ -9,6 +9,7 @@ mod daemon;
 mod demo;
 mod durable;
 mod harness;
+mod newcomer;
 mod outcomes;
 mod output;
 mod pipeline;

@@ -22,11 +22,13 @@ pub(crate) struct Plain {
     quiet: bool,
     /// `--dry-run`: the plan is the result.
     plan_to_stdout: bool,
+    /// The newest warning: why a round failed, as far as one line can say it.
+    warning: Option<String>,
 }
 
 impl Plain {
     pub(crate) fn new(out: Box<dyn Write>, err: Box<dyn Write>, quiet: bool, plan_to_stdout: bool) -> Self {
-        Self { out, err, quiet, plan_to_stdout }
+        Self { out, err, quiet, plan_to_stdout, warning: None }
     }
 
     /// A line of progress. A reader that went away is no error.
@@ -48,6 +50,17 @@ impl Plain {
                 self.result(&line);
             }
         }
+        if self.quiet && !report.outcome.is_success() {
+            // A failure is never without a word.
+            let warning = self.warning.take().map(|text| format!(": {}", one_line(&text, 500))).unwrap_or_default();
+            let _ = writeln!(
+                self.err,
+                "error: {} (exit code {}){}",
+                report.outcome.as_str(),
+                report.exit_code,
+                sanitize(&warning)
+            );
+        }
         for line in summary(report) {
             self.say(&line);
         }
@@ -66,7 +79,10 @@ impl View for Plain {
                 }
                 self.result(&text);
             }
-            _ => {
+            event => {
+                if let Event::Note { level: NoteLevel::Warning, text } = event {
+                    self.warning = Some(text.clone());
+                }
                 if let Some(text) = progress(line) {
                     self.say(&text);
                 }

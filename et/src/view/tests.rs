@@ -134,7 +134,9 @@ fn what_was_asked_for_is_on_stdout_and_the_rest_is_not() {
         assert!(err.contains(part), "{part} not in {err}");
     }
     let (quiet_out, quiet_err) = plain(true, false, events());
-    assert_eq!((quiet_out, quiet_err.as_str()), (out, ""));
+    assert_eq!((quiet_out, quiet_err.as_str()), (out, "error: check_failed (exit code 1): odd␛[2J\n"));
+    let (_, quiet_green) = plain(true, false, vec![note(), Event::Result(Box::new(report("passed")))]);
+    assert_eq!(quiet_green, "");
     let (green, _) = plain(false, false, vec![Event::Result(Box::new(report("passed")))]);
     assert_eq!(green, "");
 }
