@@ -26,7 +26,7 @@ use crate::exit::Problem;
         et session attach last\n\n\
         Exit codes:\n  \
         0 done, 1 check still red, 2 usage or config, 3 no provider, 4 budget, 5 deadline,\n  \
-        6 no progress, 8 partial, 69 no daemon, 70 crashed, 74 state dir can't be written,\n  \
+        6 no progress, 7 no sandbox, 8 partial, 69 no daemon, 70 crashed, 74 state dir can't be written,\n  \
         75 try again, 76 daemon of another version, 130 cancelled",
     disable_help_subcommand = true,
     subcommand_required = true,
@@ -215,6 +215,7 @@ pub(crate) struct Spawn {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "Flags that aren't given stay as the session has them.")]
 pub(crate) struct Send {
     /// The session: its id, a unique start of it, or `last`
     #[arg(value_name = "ID")]

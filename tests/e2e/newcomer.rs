@@ -89,3 +89,16 @@ fn a_round_that_never_began_cost_nothing_and_waited_for_its_own_session() {
     plain.assert_stderr("round 2 queued behind an earlier round: two more").assert_stderr("0 tokens in and 0 out, $0");
     model.release("plan");
 }
+
+#[test]
+fn a_task_that_the_planner_saw_only_in_part_is_told() {
+    let model = Model::start(stories::tiny());
+    let env = Env::new();
+    let config = Config::new().provider("p", Wire::OpenAi, &model.base_url(Wire::OpenAi));
+    let config = config.model_with("m", "p", "scripted", "context: 16000");
+    env.write_config(&config.role("mayor", ["m"], []).role("polecat", ["m"], []));
+    let told = "saw the beginning and the end of it, not the middle";
+    env.et(["run", "-o", "a", "two files"]).run().assert_ok().assert_nowhere(told);
+    env.write("task.md", &format!("two files\n{}\nthat is all", "and a thing to think of\n".repeat(20_000)));
+    env.et(["run", "-o", "b", "--task-file", "task.md"]).run().assert_ok().assert_stderr(told);
+}

@@ -7,7 +7,7 @@ use proto::event::{Event, EventLine, NoteLevel};
 use proto::message::{Heartbeat, LiveText};
 use proto::report::{CheckStatus, FileAction, RoundReport, SubtaskState};
 
-use super::View;
+use super::{STUCK, View};
 use crate::text::{cost, count, duration, one_line, plural, sanitize};
 
 /// Longest part of a model's or tool's words in one line of progress.
@@ -24,11 +24,13 @@ pub(crate) struct Plain {
     plan_to_stdout: bool,
     /// The newest warning: why a round failed, as far as one line can say it.
     warning: Option<String>,
+    /// The daemon's trouble that was told last.
+    stuck: Option<String>,
 }
 
 impl Plain {
     pub(crate) fn new(out: Box<dyn Write>, err: Box<dyn Write>, quiet: bool, plan_to_stdout: bool) -> Self {
-        Self { out, err, quiet, plan_to_stdout, warning: None }
+        Self { out, err, quiet, plan_to_stdout, warning: None, stuck: None }
     }
 
     /// A line of progress. A reader that went away is no error.
@@ -92,7 +94,15 @@ impl View for Plain {
 
     fn live(&mut self, _text: &LiveText) {}
 
-    fn heartbeat(&mut self, _beat: &Heartbeat) {}
+    fn heartbeat(&mut self, beat: &Heartbeat) {
+        let stuck = beat.state.starts_with(STUCK).then(|| one_line(&beat.state, 200));
+        if stuck != self.stuck {
+            if let Some(why) = &stuck {
+                self.notice(&format!("the round is {why}"));
+            }
+            self.stuck = stuck;
+        }
+    }
 
     fn notice(&mut self, text: &str) {
         // What a person must do or know about the connection is no progress: it is said even when quiet.

@@ -142,6 +142,16 @@ fn what_was_asked_for_is_on_stdout_and_the_rest_is_not() {
 }
 
 #[test]
+fn a_daemon_in_trouble_is_told_once() {
+    let err = Screen::default();
+    let mut view = Plain::new(Box::new(Screen::default()), Box::new(err.clone()), true, false);
+    for state in ["running", "stuck: no room", "stuck: no room", "running", "stuck: no room"] {
+        view.heartbeat(&Heartbeat { state: state.into(), round: 1 });
+    }
+    assert_eq!(err.text(), "the round is stuck: no room\n".repeat(2));
+}
+
+#[test]
 fn a_dry_run_prints_the_plan() {
     let subtask = || Event::PlanSubtask {
         id: "2".into(),
