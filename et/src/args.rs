@@ -330,7 +330,10 @@ fn usage(error: &clap::Error) -> Problem {
     use clap::error::ErrorKind;
     let text = error.render().to_string();
     if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
-        return Problem::usage("a command is missing").hint("et --help lists the commands; et demo shows one at work");
+        let words = text.lines().find_map(|line| line.trim().strip_prefix("Usage: ")).unwrap_or("et");
+        let command = words.split(" [").next().unwrap_or("et");
+        let demo = if command == "et" { "; et demo shows one at work" } else { "" };
+        return Problem::usage("a command is missing").hint(format!("{command} --help lists the commands{demo}"));
     }
     let mut message = Vec::new();
     let mut hints = Vec::new();
@@ -400,7 +403,8 @@ mod tests {
             (&["run", "x", "--iterate", "--no-iterate"], "--no-iterate", "Usage"),
             (&["session", "show"], "ID", "Usage"),
             (&["session", "show", "a", "b"], "'b' found", "Usage"),
-            (&[], "a command is missing", "et demo"),
+            (&[], "a command is missing", "et --help lists the commands; et demo"),
+            (&["session"], "a command is missing", "et session --help"),
         ] {
             let Err(Stop::Wrong(problem)) = parse(&words(line)) else { panic!("{line:?}") };
             assert_eq!(problem.exit_code, 2);

@@ -91,6 +91,15 @@ fn a_round_that_never_began_cost_nothing_and_waited_for_its_own_session() {
 }
 
 #[test]
+fn a_plan_alone_misses_nothing() {
+    let model = Model::start(stories::tiny());
+    let env = Env::new();
+    env.config(&model);
+    let out = env.et(["run", "-o", "a", "--dry-run", "two files"]).run();
+    out.assert_ok().assert_nowhere("not delivered").assert_stderr("leave out --dry-run");
+}
+
+#[test]
 fn a_task_that_the_planner_saw_only_in_part_is_told() {
     let model = Model::start(stories::tiny());
     let env = Env::new();

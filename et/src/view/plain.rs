@@ -254,7 +254,8 @@ pub(crate) fn progress(line: &EventLine) -> Option<String> {
 pub(crate) fn summary(report: &RoundReport) -> Vec<String> {
     let mut lines = vec![format!("outcome: {} (exit code {})", report.outcome.as_str(), report.exit_code)];
     let failed: Vec<_> = report.subtasks.iter().filter(|subtask| subtask.state != SubtaskState::Delivered).collect();
-    if !failed.is_empty() {
+    // A plan alone succeeds without any.
+    if !failed.is_empty() && !report.outcome.is_success() {
         let names: Vec<_> =
             failed.iter().map(|subtask| format!("{} ({})", subtask.id, one_line(&subtask.title, 40))).collect();
         lines.push(format!("not delivered: {}", names.join(", ")));

@@ -179,6 +179,8 @@ async fn report(cx: &RoundContext, board: &Board, halt: Option<Halt>) -> RoundRe
             "Set ANTHROPIC_API_KEY, OPENAI_API_KEY or GEMINI_API_KEY, or start Ollama, and give it a task of your own: \
              `et run --output-dir ./build --iterate \"…\"`."
                 .to_owned()
+        } else if dry && outcome.is_success() {
+            "That was the plan, nothing was written: leave out --dry-run to have it done.".to_owned()
         } else if outcome == Outcome::Partial && facts.delivered {
             verdict::next_unchecked(check.command.is_some())
         } else {

@@ -213,7 +213,8 @@ pub(super) fn summary(report: &RoundReport) -> Vec<Line> {
     let failed: Vec<String> = report
         .subtasks
         .iter()
-        .filter(|subtask| subtask.state != SubtaskState::Delivered)
+        // A plan alone succeeds without any.
+        .filter(|subtask| subtask.state != SubtaskState::Delivered && !report.outcome.is_success())
         .map(|subtask| format!("{} {}", one_line(&subtask.id, 40), one_line(&subtask.title, 40)))
         .collect();
     if !failed.is_empty() {
