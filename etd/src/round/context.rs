@@ -23,7 +23,7 @@ use crate::prompt::{FileView, Window};
 use crate::provider::{Clients, OutputSchema, Prompt};
 use crate::relpath::RelPath;
 use crate::sandbox::Children;
-use crate::store::{NewEvent, OpenRound, RoundSpec, StoreError};
+use crate::store::{NewEvent, OpenRound, RoundRow, RoundSpec, StoreError};
 use crate::workspace::{Hash, Workspace};
 
 /// Why a phase doesn't go on.
@@ -384,7 +384,7 @@ pub(crate) struct Earlier {
 
 impl From<RoundRow> for Earlier {
     fn from(row: RoundRow) -> Self {
-        Self { undone: row.undo_ms.is_some(), task: row.task, report: row.report }
+        Self { undone: row.undone_ms.is_some(), task: row.task, report: row.report }
     }
 }
 
