@@ -197,9 +197,11 @@ pub(crate) enum Session {
     /// Show what a round changed, as a patch
     Diff(IdRound),
     /// Take a round back: its files become what they were before it
-    #[command(after_help = "Nothing is touched if one of the files changed since the round ended (exit code 2, and they are named), \
+    #[command(
+        after_help = "Nothing is touched if one of the files changed since the round ended (exit code 2, and they are named), \
         or while a round runs or is queued in the work dir (exit code 75). What builds left behind stays.\n\
-        A round that is already undone is no error.")]
+        A round that is already undone is no error."
+    )]
     Undo(IdRound),
 }
 

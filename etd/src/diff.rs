@@ -91,11 +91,7 @@ mod tests {
             // Line ends are part of a line; a lone carriage return ends none.
             (Some("a\r\nb\r\n"), Some("a\r\nc\r\n"), "--- a/f\n+++ b/f\n@@ -1,2 +1,2 @@\n a\r\n-b\r\n+c\r\n"),
             (Some("a\rb\n"), Some("a\rc\n"), "--- a/f\n+++ b/f\n@@ -1 +1 @@\n-a\rb\n+a\rc\n"),
-            (
-                Some("a"),
-                Some("a\n"),
-                "--- a/f\n+++ b/f\n@@ -1 +1 @@\n-a\n\\ No newline at end of file\n+a\n",
-            ),
+            (Some("a"), Some("a\n"), "--- a/f\n+++ b/f\n@@ -1 +1 @@\n-a\n\\ No newline at end of file\n+a\n"),
         ];
         for (before, after, expected) in table {
             let found = unified("f", before.map(str::as_bytes), after.map(str::as_bytes));

@@ -24,9 +24,9 @@ use tokio::sync::watch;
 
 use board::{Board, Progress};
 pub(crate) use closing::end_unplayed;
-pub(crate) use context::{Earlier, Resources};
 pub use context::RoundContext;
 use context::Stop;
+pub(crate) use context::{Earlier, Resources};
 pub use journal::Journal;
 use logs::Decision;
 pub(crate) use net::{Net, NetFile, net};

@@ -73,9 +73,10 @@ impl Engine {
         if net.files.values().any(|file| file.perhaps.is_some())
             && let Some(dir) = session.work_dir.clone()
         {
+            let begun = row.undo_ms.is_some();
             net = blocking(move || {
                 let workspace = open(&dir).ok();
-                net.files.retain(|path, file| settle(workspace.as_ref(), path, file));
+                net.files.retain(|path, file| settle(workspace.as_ref(), begun, path, file));
                 net
             })
             .await?;
@@ -125,7 +126,14 @@ impl Engine {
             let workspace = Arc::clone(&workspace);
             let files = net.files.clone();
             let begun = row.undo_ms.is_some();
-            blocking(move || decide(&workspace, number, begun, files)).await??
+            let decided = blocking(move || {
+                if begun {
+                    // What a daemon that died in the middle left behind.
+                    workspace.sweep();
+                }
+                decide(&workspace, number, begun, files)
+            });
+            decided.await??
         };
         self.all_kept(&steps).await?;
         self.store.commit(vec![Record::UndoBegun { id: row.id }]).await?;
@@ -237,11 +245,15 @@ fn open(dir: &str) -> Result<Workspace, SessionError> {
 }
 
 /// Finds out from the tree whether a change without a recorded end was made. Returns whether the file differs from before.
-fn settle(workspace: Option<&Workspace>, path: &RelPath, file: &mut NetFile) -> bool {
-    if let Some(perhaps) = file.perhaps.take()
-        && workspace.and_then(|workspace| workspace.hash(path).ok()).is_some_and(|found| found == perhaps)
-    {
+///
+/// Once an undo has begun the tree tells nothing any more: the change counts as one that may have been made.
+fn settle(workspace: Option<&Workspace>, begun: bool, path: &RelPath, file: &mut NetFile) -> bool {
+    let Some(perhaps) = file.perhaps.take() else { return true };
+    let found = workspace.and_then(|workspace| workspace.hash(path).ok());
+    if found.is_some_and(|found| found == perhaps) || (begun && file.before == file.after) {
         file.after = perhaps;
+    } else if begun {
+        file.perhaps = Some(perhaps);
     }
     file.before != file.after
 }
@@ -258,7 +270,7 @@ fn decide(
     for (path, file) in files {
         match workspace.hash(&path) {
             Ok(found) if found == file.before => {}
-            Ok(found) if found == file.after => {
+            Ok(found) if found == file.after || file.perhaps.as_ref() == Some(&found) => {
                 let change = Change { path, before: found, after: file.before };
                 steps.push(Step { change, mode: file.mode });
             }
@@ -285,7 +297,9 @@ fn at_work(message: String, session: SessionId) -> SessionError {
     SessionError {
         exit_code: exit::TRY_AGAIN,
         message,
-        hint: Some(format!("`et session wait {short}` waits for its end, `et session kill {short}` ends it; then try again")),
+        hint: Some(format!(
+            "`et session wait {short}` waits for its end, `et session kill {short}` ends it; then try again"
+        )),
     }
 }
 

@@ -98,12 +98,7 @@ impl Workspace {
     ///
     /// # Errors
     /// See [`ApplyError`]; the file is then as it was.
-    pub fn apply_as(
-        &self,
-        change: &Change,
-        content: Option<&[u8]>,
-        mode: Option<u32>,
-    ) -> Result<Applied, ApplyError> {
+    pub fn apply_as(&self, change: &Change, content: Option<&[u8]>, mode: Option<u32>) -> Result<Applied, ApplyError> {
         let path = &change.path;
         policy::never(path).map_err(|reason| ApplyError::Refused { path: path.clone(), reason })?;
         if content.map(Hash::of) != change.after {
@@ -193,7 +188,8 @@ impl Place<'_> {
 
     fn replace(&self, change: &Change, bytes: &[u8], mode: Option<u32>) -> Result<Applied, ApplyError> {
         let temp = format!("{TEMP_PREFIX}{:016x}", fastrand::u64(..));
-        let done = self.write_temp(&temp, change.before.is_some(), bytes, mode).and_then(|()| self.publish(&temp, change));
+        let done =
+            self.write_temp(&temp, change.before.is_some(), bytes, mode).and_then(|()| self.publish(&temp, change));
         if done.is_err() {
             // What stays behind is swept by the next round.
             let _ = self.dir.remove_file(&temp);
