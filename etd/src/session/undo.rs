@@ -315,3 +315,86 @@ fn gone(path: &RelPath) -> SessionError {
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, SessionError> {
     tokio::task::spawn_blocking(work).await.map_err(|_| StoreError::Closed.into())
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may")]
+    use super::*;
+
+    fn hash(text: &str) -> Option<Hash> {
+        (text != "-").then(|| Hash::of(text.as_bytes()))
+    }
+
+    /// A work dir with a file `f` of this content (`-`: without it), and what a round did to it.
+    fn scene(tree: &str, before: &str, after: &str, perhaps: Option<&str>) -> (tempfile::TempDir, Workspace, NetFile) {
+        let dir = tempfile::tempdir().unwrap();
+        if tree != "-" {
+            std::fs::write(dir.path().join("f"), tree).unwrap();
+        }
+        let workspace = open(&dir.path().display().to_string()).unwrap();
+        let file = NetFile { before: hash(before), after: hash(after), perhaps: perhaps.map(hash), mode: None };
+        (dir, workspace, file)
+    }
+
+    #[test]
+    fn the_tree_tells_whether_a_change_without_a_recorded_end_was_made() {
+        let table = [
+            // tree, before, after, perhaps, begun → the content at the end, if it counts
+            ("1", "-", "-", Some("1"), false, Some("1")),
+            ("-", "-", "-", Some("1"), false, None),
+            ("x", "x", "1", Some("2"), false, Some("1")),
+            ("2", "x", "1", Some("2"), false, Some("2")),
+            ("1", "x", "1", Some("-"), false, Some("1")),
+            ("-", "x", "1", Some("-"), false, Some("-")),
+            ("x", "x", "1", Some("x"), false, None),
+            ("y", "x", "1", None, false, Some("1")),
+            // Put back already.
+            ("-", "-", "-", Some("1"), true, Some("1")),
+            ("x", "x", "1", Some("2"), true, Some("1")),
+        ];
+        for (tree, before, after, perhaps, begun, expected) in table {
+            let (_dir, workspace, mut file) = scene(tree, before, after, perhaps);
+            let counts = settle(Some(&workspace), begun, &RelPath::parse("f").unwrap(), &mut file);
+            let found = counts.then_some(file.after);
+            assert_eq!(found, expected.map(hash), "{tree} {before}>{after}?{perhaps:?} {begun}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_touched_unless_all_files_are_known() {
+        let table = [
+            // tree, before, after, perhaps → what is to be done
+            ("1", "x", "1", None, Ok(1)),
+            ("x", "x", "1", None, Ok(0)),
+            ("y", "x", "1", None, Err(())),
+            ("-", "x", "1", None, Err(())),
+            ("-", "x", "-", None, Ok(1)),
+            ("1", "-", "1", None, Ok(1)),
+            ("2", "x", "1", Some("2"), Ok(1)),
+        ];
+        for (tree, before, after, perhaps, expected) in table {
+            let (_dir, workspace, file) = scene(tree, before, after, perhaps);
+            let files = [(RelPath::parse("f").unwrap(), file)].into();
+            let found = decide(&workspace, 1, false, files);
+            assert_eq!(found.as_ref().map(Vec::len).map_err(|_| ()), expected, "{tree} {before}>{after}");
+            if let Ok(steps) = found {
+                for Step { change, .. } in steps {
+                    assert_eq!((change.before, change.after), (hash(tree), hash(before)));
+                }
+            }
+        }
+        let (_dir, workspace, file) = scene("y", "x", "1", None);
+        let files = [(RelPath::parse("f").unwrap(), file)].into();
+        let error = decide(&workspace, 3, false, files).err().unwrap();
+        assert_eq!(error.exit_code, exit::USAGE);
+        assert_eq!(error.message, "changed since round 3 ended: f; nothing was touched");
+    }
+
+    #[test]
+    fn a_work_dir_that_is_gone_is_not_made_anew() {
+        let dir = tempfile::tempdir().unwrap();
+        let gone = dir.path().join("gone");
+        assert_eq!(open(&gone.display().to_string()).err().unwrap().exit_code, exit::USAGE);
+        assert!(!gone.exists());
+    }
+}
