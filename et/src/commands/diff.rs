@@ -14,13 +14,15 @@ use crate::text::{plural, sanitize};
 pub(super) async fn run(context: &Context, args: &IdRound) -> Ended {
     let session = request::session(&args.id)?;
     let request = Request::Diff(Diff { session, round: args.round });
-    let (files, diffed) = answers(context, request, |reply| match reply {
-        Reply::FileDiff(file) => Ok(Some(file)),
-        Reply::Heartbeat(_) => Ok(None),
-        other => Err(other),
-    })
-    .await?;
+    let (items, diffed) = answers(context, request).await?;
     let Reply::Diffed(Diffed { session, round }) = diffed else { return Err(Problem::unexpected(&diffed)) };
+    let files: Vec<FileDiff> = items
+        .into_iter()
+        .map(|item| match item {
+            Reply::FileDiff(file) => Ok(file),
+            other => Err(Problem::unexpected(&other)),
+        })
+        .collect::<Result<_, _>>()?;
     if context.json {
         print(&serde_json::json!({ "session": session, "round": round, "files": files }).to_string());
         return Ok(0);

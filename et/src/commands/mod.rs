@@ -147,14 +147,9 @@ async fn ask(context: &Context, request: Request) -> Result<Reply, Problem> {
     }
 }
 
-/// The items of one question and its last answer, asked again if the connection breaks. Only for requests that may be repeated.
-///
-/// `take` says of each answer whether it is an item that counts, one that doesn't, or no item.
-async fn answers<T>(
-    context: &Context,
-    request: Request,
-    take: impl Fn(Reply) -> Result<Option<T>, Reply>,
-) -> Result<(Vec<T>, Reply), Problem> {
+/// The items of one question (heartbeats left out) and its last answer, asked again if the connection breaks. Only for requests that
+/// may be repeated.
+async fn answers(context: &Context, request: Request) -> Result<(Vec<Reply>, Reply), Problem> {
     let mut tries = 0;
     loop {
         tries += 1;
@@ -163,16 +158,16 @@ async fn answers<T>(
             let mut items = Vec::new();
             let mut stream = link.open(request.clone()).await?;
             while let Some(reply) = stream.next().await? {
-                match take(reply) {
-                    Ok(item) => items.extend(item),
-                    Err(last) => return Ok((items, last)),
+                if !matches!(reply, Reply::Heartbeat(_)) {
+                    items.push(reply);
                 }
             }
-            Err(LinkError::lost("the daemon gave no answer"))
+            let last = items.pop().ok_or_else(|| LinkError::lost("the daemon gave no answer"))?;
+            Ok((items, last))
         };
         match gathered.await {
             Ok(answers) => return Ok(answers),
-            Err(error) if error.is_lost() && tries < 3 => {}
+            Err(error) if LinkError::is_lost(&error) && tries < 3 => {}
             Err(error) => return Err(error.into()),
         }
     }

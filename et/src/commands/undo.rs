@@ -16,11 +16,7 @@ pub(super) async fn run(context: &Context, args: &IdRound) -> Ended {
     let session = request::session(&args.id)?;
     // Asked again after a lost connection it goes on, or says that it is done.
     let request = Request::Undo(Undo { session, round: args.round });
-    let (_, reply) = answers(context, request, |reply| match reply {
-        Reply::Heartbeat(_) => Ok(None::<()>),
-        other => Err(other),
-    })
-    .await?;
+    let (_, reply) = answers(context, request).await?;
     let Reply::Undone(undone) = reply else { return Err(Problem::unexpected(&reply)) };
     if context.json {
         let Undone { session, round, files, already, earlier } = &undone;
