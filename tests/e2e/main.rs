@@ -20,3 +20,4 @@ mod run;
 mod safety;
 mod secrets;
 mod signals;
+mod undo;
