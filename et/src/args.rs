@@ -194,6 +194,25 @@ pub(crate) enum Session {
     Kill(Id),
     /// Wait until a session has come to rest
     Wait(Wait),
+    /// Show what a round changed, as a patch
+    Diff(IdRound),
+    /// Take a round back: its files become what they were before it
+    #[command(
+        after_help = "Nothing is touched if one of the files changed since the round ended (exit code 2, and they are named), \
+        or while a round runs or is queued in the work dir (exit code 75). What builds left behind stays.\n\
+        A round that is already undone is no error."
+    )]
+    Undo(IdRound),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct IdRound {
+    /// The session: its id, a unique start of it, or `last`
+    #[arg(value_name = "ID")]
+    pub(crate) id: String,
+    /// Number of the round [default: the newest one that ended and changed something]
+    #[arg(value_name = "ROUND", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) round: Option<u32>,
 }
 
 #[derive(Debug, Args)]
@@ -403,6 +422,7 @@ mod tests {
             (&["run", "x", "--iterate", "--no-iterate"], "--no-iterate", "Usage"),
             (&["session", "show"], "ID", "Usage"),
             (&["session", "show", "a", "b"], "'b' found", "Usage"),
+            (&["session", "undo", "last", "0"], "'0'", "--help"),
             (&[], "a command is missing", "et --help lists the commands; et demo"),
             (&["session"], "a command is missing", "et session --help"),
         ] {
@@ -417,9 +437,7 @@ mod tests {
     #[test]
     fn help_names_only_what_works() {
         let help = command().render_long_help().to_string();
-        for word in ["doctor", "undo", "diff"] {
-            assert!(!help.contains(word), "{word}");
-        }
+        assert!(!help.contains("doctor"));
         assert!(matches!(parse(&words(&["run", "--help"])), Err(Stop::Print(_))));
         assert!(matches!(parse(&words(&["--version"])), Err(Stop::Print(_))));
     }

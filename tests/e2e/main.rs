@@ -21,3 +21,4 @@ mod run;
 mod safety;
 mod secrets;
 mod signals;
+mod undo;

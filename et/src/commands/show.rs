@@ -46,6 +46,15 @@ fn text(shown: &Shown) -> String {
     lines.extend(summary_line.work_dir.as_ref().map(|dir| format!("work dir: {dir}")));
     for round in &shown.rounds {
         lines.push(format!("round {} ({}): {}", round.round, round.state, one_line(&round.task, 200)));
+        match round.state.as_str() {
+            "undone" => lines.push("  undone: its files are as they were before it".to_owned()),
+            "undoing" => lines.push(format!(
+                "  its undo isn't finished; et session undo {} {} goes on",
+                summary_line.id.short(),
+                round.round
+            )),
+            _ => {}
+        }
         if !round.needs.is_empty() {
             lines.push(format!("  waits for credentials: {}", credentials(&round.needs)));
         }

@@ -240,6 +240,7 @@ pub(crate) fn progress(line: &EventLine) -> Option<String> {
         Event::TreeRestored { iteration, files } => {
             format!("put back the tree of build {iteration}: {}", plural(files.len(), "file"))
         }
+        Event::RoundUndone { files } => format!("round {round} undone: {} as before it", plural(files.len(), "file")),
         Event::Budget { limit, spent } => format!("the limit on {limit} is met: {}", one_line(spent, LINE)),
         Event::Note { level, text } => match level {
             NoteLevel::Info => format!("note: {}", one_line(text, 500)),

@@ -165,7 +165,7 @@ async fn context(
     let session = round.session;
     let own = round.round;
     let earlier = engine.store.read(move |reader| reader.rounds(session)).await?;
-    let earlier = earlier.into_iter().filter(|row| row.round < own).map(|row| (row.task, row.report)).collect();
+    let earlier = earlier.into_iter().filter(|row| row.round < own).map(round::Earlier::from).collect();
     let secret = |name: &proto::config::SecretRef| engine.vault.get(session, name);
     let log_dir = round.log_dir.clone().map(PathBuf::from);
     Ok(RoundContext::new(engine.resources(session), round, journal, earlier, &secret, log_dir, cancel))
