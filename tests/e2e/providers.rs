@@ -272,7 +272,8 @@ fn without_reported_usage_it_is_estimated() {
 fn a_budget_is_reserved_before_it_is_spent() {
     let env = Env::new();
     let model = Model::start(parts(&["a", "b", "c"]).usage("plan", 3000, 1000).usage("work", 5000, 1000));
-    let price = "context: 40000, max_output: 2000, price: { input: 1, output: 1 }";
+    // A plan may take the whole budget, so no worker is let in before it is settled.
+    let price = "context: 40000, max_output: 6000, price: { input: 1, output: 1 }";
     env.write_config(
         &Config::new()
             .provider("scripted", Wire::OpenAi, &model.base_url(Wire::OpenAi))

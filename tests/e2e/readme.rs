@@ -56,20 +56,22 @@ fn first_steps_run_as_they_stand() {
     let env = Env::new();
     env.unset("ET_LOG_DIR");
     env.config(&model);
-    let mut ran: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut ran: BTreeMap<String, usize> = BTreeMap::new();
     for command in &commands {
         let out = env.sh(command).run();
         out.assert_ok();
-        let name = ["et run", "et session spawn", "et session send", "et session attach", "LOGDIR="];
-        let name = name.into_iter().find(|name| command.starts_with(name));
+        let verbs = ["run", "session spawn", "session send", "session attach", "session diff", "session undo"];
+        let name = verbs.map(|verb| format!("et {verb}")).into_iter().chain(["LOGDIR=".to_owned()]);
+        let name = name.into_iter().find(|name| command.starts_with(name.as_str()));
         *ran.entry(name.unwrap_or_else(|| panic!("what is this? {command}"))).or_default() += 1;
         if command.starts_with("LOGDIR=") {
             out.assert_stdout("- Outcome: passed");
         }
     }
-    let expected =
-        [("LOGDIR=", 1), ("et run", 4), ("et session attach", 1), ("et session send", 1), ("et session spawn", 1)];
-    assert_eq!(ran.into_iter().collect::<Vec<_>>(), expected, "the README's commands: {commands:#?}");
+    let expected = "LOGDIR= 1, et run 4, et session attach 1, et session diff 1, et session send 1, et session spawn 1, \
+                    et session undo 1";
+    let ran: Vec<String> = ran.into_iter().map(|(name, times)| format!("{name} {times}")).collect();
+    assert_eq!(ran.join(", "), expected, "the README's commands: {commands:#?}");
     for dir in ["build", "src", "myproject"] {
         let go = tests::env::tool("go").expect("go");
         env.command(go, ["build", "./..."]).dir(env.work().join(dir)).run().assert_ok();
