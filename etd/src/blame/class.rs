@@ -38,10 +38,10 @@ static NAMES: Pattern = Pattern::new(
     | has\ no\ member | use\ of\ undeclared | is\ not\ defined",
 );
 
-/// Whether the file can't be parsed.
+/// Whether it is an error because the file can't be parsed.
 #[must_use]
 pub fn is_syntax(diagnostic: &Diagnostic) -> bool {
-    class(diagnostic) == Class::Syntax
+    diagnostic.severity == Severity::Error && class(diagnostic) == Class::Syntax
 }
 
 /// The kind of a diagnostic.

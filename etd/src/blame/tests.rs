@@ -270,12 +270,21 @@ fn classes() {
         (Some("E0425"), "cannot find function `f` in this scope", Class::Names),
         (None, "test TestAdd failed: got syntax error", Class::Tests),
         (None, "missing return", Class::Types),
+        (None, "syntax error: unexpected newline, expected }", Class::Syntax),
+        (None, "SyntaxError: invalid syntax", Class::Syntax),
+        (None, "expected one of `;` or `}`, found `let`", Class::Syntax),
+        (None, "expected ';' before '}' token", Class::Syntax),
+        (Some("TS2304"), "Cannot find name 'x'.", Class::Names),
+        (Some("E0308"), "expected `u32`, found `&str`", Class::Types),
+        (None, "expected 3 to be 4", Class::Types),
     ];
     for (code, message, expected) in table {
         let mut found = diagnostic("a", message, &[]);
         found.code = code.map(str::to_owned);
         assert_eq!(class(&found), *expected, "{message}");
         assert_eq!(is_syntax(&found), *expected == Class::Syntax);
+        found.severity = Severity::Warning;
+        assert!(!is_syntax(&found), "{message}");
     }
 }
 

@@ -6,23 +6,33 @@ use super::IS_THERE;
 use super::log::{Log, Out, error, place};
 use super::pattern::{Pattern, group, number};
 
-static PLACED: Pattern =
-    Pattern::new(r"^(\S[^:]*):(\d+)(?::(\d+))?: (fatal error|error|warning|note): (.+?)(?: \[(-W[^\]]+)\])?$");
-static INCLUDED: Pattern = Pattern::new(r"^(?:In file included|\s+) from (\S[^:]*):(\d+)(?::\d+)?[:,]$");
-static CONTEXT: Pattern = Pattern::new(r"^(\S[^:]*): (?:In |At )[^:]*.*:$");
-static REQUIRED: Pattern =
-    Pattern::new(r"^(\S[^:]*):(\d+):(?:\d+:)?\s+(required from .*|required by .*|in .*constexpr.*)$");
-static EXCERPT: Pattern = Pattern::new(r"^\s*(?:\d+ |\+\+\+ )?\|(?:$|[ +])|^\s*[~^][~^ |]*$");
-static NOISE: Pattern = Pattern::new(
+static PLACED: Pattern = Pattern::with(
+    &[": fatal error: ", ": error: ", ": warning: ", ": note: "],
+    r"^(\S[^:]*):(\d+)(?::(\d+))?: (fatal error|error|warning|note): (.+?)(?: \[(-W[^\]]+)\])?$",
+);
+static INCLUDED: Pattern = Pattern::with(&[" from "], r"^(?:In file included|\s+) from (\S[^:]*):(\d+)(?::\d+)?[:,]$");
+static CONTEXT: Pattern = Pattern::with(&[": In ", ": At "], r"^(\S[^:]*): (?:In |At )[^:]*.*:$");
+static REQUIRED: Pattern = Pattern::with(
+    &["required ", "constexpr"],
+    r"^(\S[^:]*):(\d+):(?:\d+:)?\s+(required from .*|required by .*|in .*constexpr.*)$",
+);
+static EXCERPT: Pattern = Pattern::with(&["|", "^", "~"], r"^\s*(?:\d+ |\+\+\+ )?\|(?:$|[ +])|^\s*[~^][~^ |]*$");
+static NOISE: Pattern = Pattern::with(
+    &["terminated.", "collect2", " generated.", "clang: error", "treated as errors"],
     r"^(?:compilation terminated\.|collect2: error: .*|\d+ (?:errors?|warnings?)(?: and \d+ errors?)? generated\.|clang: error: linker command failed.*|cc1\w*: all warnings being treated as errors)$",
 );
-static IN_FUNCTION: Pattern = Pattern::new(r"^(?:/?\S*\bld(?:\.\w+)?: )?(\S+): in function [`'‘](.+?)['’]:$");
-static LINKED: Pattern = Pattern::new(
+static IN_FUNCTION: Pattern =
+    Pattern::with(&["in function "], r"^(?:/?\S*\bld(?:\.\w+)?: )?(\S+): in function [`'‘](.+?)['’]:$");
+static LINKED: Pattern = Pattern::with(
+    &["undefined reference", "multiple definition"],
     r"^(?:/?\S*\bld(?:\.\w+)?: )?(\S[^:]*):(?:\([^)]*\)|(\d+)): (undefined reference to .+|multiple definition of .+)$",
 );
-static FIRST_DEFINED: Pattern = Pattern::new(r"^(.*?); (?:\S+?\.o:)?(\S+?):(?:(\d+)|\([^)]*\)): first defined here$");
-static LINKER: Pattern =
-    Pattern::new(r"^(?:/?\S*\bld(?:\.\w+)?): (cannot find .+|.*undefined reference.+|.*multiple definition.+)$");
+static FIRST_DEFINED: Pattern =
+    Pattern::with(&["first defined here"], r"^(.*?); (?:\S+?\.o:)?(\S+?):(?:(\d+)|\([^)]*\)): first defined here$");
+static LINKER: Pattern = Pattern::with(
+    &["ld"],
+    r"^(?:/?\S*\bld(?:\.\w+)?): (cannot find .+|.*undefined reference.+|.*multiple definition.+)$",
+);
 
 pub(super) fn take(log: &Log<'_>, at: usize, out: &mut Out) -> Option<usize> {
     let text = log.text(at);

@@ -7,6 +7,7 @@
 mod gcc;
 mod generic;
 mod go;
+mod go_json;
 mod log;
 mod make;
 mod node;
@@ -24,6 +25,7 @@ use std::collections::HashMap;
 
 use proto::diagnostic::{Diagnostic, Severity};
 
+pub(crate) use self::go_json::readable;
 use self::log::{Log, Out};
 pub use self::paths::Paths;
 

@@ -6,17 +6,18 @@ use super::log::{Log, Out, error, place, test_message};
 use super::pattern::{Pattern, group, number};
 
 static HEADER: Pattern = Pattern::new(r"^(?:Uncaught )?((?:file://)?/\S.*|node:\S+|\S+\.[cm]?[jt]sx?):(\d+)$");
-static ERROR: Pattern = Pattern::new(r"^\s*(?:Uncaught )?((?:\w+Error|Error|AggregateError)(?: \[\w+\])?): (.*)$");
-static FRAME: Pattern = Pattern::new(r"^\s+at (?:.*\()?((?:file://)?[^()\s]+?):(\d+):(\d+)\)?(?: \{)?$");
-static BARE_FRAME: Pattern = Pattern::new(r"^\s+(?:.*\()?((?:file://)?[^()\s]+?):(\d+):(\d+)\)?$");
-static REQUIRE: Pattern = Pattern::new(r"^- (\S.*)$");
-static IMPORTED: Pattern = Pattern::new(r"imported from (\S+?)(?:$|[\s'])");
-static MODULE: Pattern = Pattern::new(r"(?:requested module|Cannot find module) '(\.[^']*)'");
-static NOT_OK: Pattern = Pattern::new(r"^(\s*)not ok \d+ (?:- )?(.*)$");
-static FIELD: Pattern = Pattern::new(r#"^\s*(error|location|failureType|name): (.*)$"#);
-static CROSS: Pattern = Pattern::new(r"^(\s*)✖ (.+?)(?: \(\d[\d.]*ms\))?$");
-static COUNT: Pattern = Pattern::new(r"^(?:#|ℹ) (pass|fail) (\d+)$");
-static NPM: Pattern = Pattern::new(r"^npm (?:error|ERR!)(?: (.*))?$");
+static ERROR: Pattern =
+    Pattern::with(&["Error"], r"^\s*(?:Uncaught )?((?:\w+Error|Error|AggregateError)(?: \[\w+\])?): (.*)$");
+static FRAME: Pattern = Pattern::with(&["at "], r"^\s+at (?:.*\()?((?:file://)?[^()\s]+?):(\d+):(\d+)\)?(?: \{)?$");
+static BARE_FRAME: Pattern = Pattern::with(&[":"], r"^\s+(?:.*\()?((?:file://)?[^()\s]+?):(\d+):(\d+)\)?$");
+static REQUIRE: Pattern = Pattern::with(&["- "], r"^- (\S.*)$");
+static IMPORTED: Pattern = Pattern::with(&["imported from"], r"imported from (\S+?)(?:$|[\s'])");
+static MODULE: Pattern = Pattern::with(&["module '"], r"(?:requested module|Cannot find module) '(\.[^']*)'");
+static NOT_OK: Pattern = Pattern::with(&["not ok "], r"^(\s*)not ok \d+ (?:- )?(.*)$");
+static FIELD: Pattern = Pattern::with(&[": "], r#"^\s*(error|location|failureType|name): (.*)$"#);
+static CROSS: Pattern = Pattern::with(&["✖"], r"^(\s*)✖ (.+?)(?: \(\d[\d.]*ms\))?$");
+static COUNT: Pattern = Pattern::with(&[" pass ", " fail "], r"^(?:#|ℹ) (pass|fail) (\d+)$");
+static NPM: Pattern = Pattern::with(&["npm "], r"^npm (?:error|ERR!)(?: (.*))?$");
 
 pub(super) fn take(log: &Log<'_>, at: usize, out: &mut Out) -> Option<usize> {
     let text = log.text(at);
@@ -38,7 +39,9 @@ pub(super) fn take(log: &Log<'_>, at: usize, out: &mut Out) -> Option<usize> {
     if NPM.matches(text) {
         return Some(npm(log, at, out));
     }
-    if let Some(found) = HEADER.captures(text) {
+    if text.ends_with(|c: char| c.is_ascii_digit())
+        && let Some(found) = HEADER.captures(text)
+    {
         let start = log.until(at + 1, 12, |text| ERROR.matches(text));
         if ERROR.matches(log.text(start)) {
             let file = log.find(group(&found, 1), at);

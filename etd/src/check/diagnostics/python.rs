@@ -6,26 +6,31 @@ use super::IS_THERE;
 use super::log::{Log, Out, error, place, test_message};
 use super::pattern::{Pattern, group, number};
 
-static TRACEBACK: Pattern = Pattern::new(r"^\s*Traceback \(most recent call last\):$");
-static FRAME: Pattern = Pattern::new(r#"^(?:E\s)?\s*File "([^"]+)", line (\d+)(?:, in (.+))?$"#);
+static TRACEBACK: Pattern = Pattern::with(&["Traceback"], r"^\s*Traceback \(most recent call last\):$");
+static FRAME: Pattern = Pattern::with(&["File \""], r#"^(?:E\s)?\s*File "([^"]+)", line (\d+)(?:, in (.+))?$"#);
 static RAISED: Pattern = Pattern::new(r"^(?:E\s+)?([A-Za-z_][\w.]*)(?:: (.*))?$");
-static CHAINED: Pattern =
-    Pattern::new(r"^(?:During handling of the above exception|The above exception was the direct cause)");
-static SORRY: Pattern = Pattern::new(r"^Sorry: (\w+): (.*) \((\S+?), line (\d+)\)$");
-static COMPILING: Pattern = Pattern::new(r"^\*\*\* Error compiling '(.+)'\.\.\.$");
-static UNITTEST: Pattern = Pattern::new(r"^(FAIL|ERROR): (.+)$");
-static RAN: Pattern = Pattern::new(r"^Ran (\d+) tests? in ");
-static UNITTEST_COUNT: Pattern = Pattern::new(r"(failures|errors|skipped|expected failures)=(\d+)");
-static SECTION: Pattern = Pattern::new(r"^_{3,} (.+?) _{3,}$");
-static RULE: Pattern = Pattern::new(r"^={5,}");
-static PYTEST_FRAME: Pattern = Pattern::new(r"^(\S[^:]*\.py):(\d+):(?: (?:in (.+)|([\w.]+)))?$");
-static SUMMARY: Pattern = Pattern::new(r"^(FAILED|ERROR) ([^\s:]+\.py)(?:::(\S+))?(?: - (.*))?$");
-static TOTALS: Pattern = Pattern::new(r"^(?:=+ )?((?:\d+ [a-z]+(?:, )?)+) in [\d.]+s");
-static TOTAL: Pattern = Pattern::new(r"(\d+) (passed|failed|errors?)\b");
-static OTHER_MODULE: Pattern = Pattern::new(r"from '[^']+' \(([^)]+\.py)\)");
-static NO_MODULE: Pattern = Pattern::new(r"No module named '([\w.]+)'");
-static NAMES: Pattern =
-    Pattern::new(r"^(?:\w+\.)*(?:ImportError|ModuleNotFoundError|NameError|SyntaxError|IndentationError|TabError)$");
+static CHAINED: Pattern = Pattern::with(
+    &["exception"],
+    r"^(?:During handling of the above exception|The above exception was the direct cause)",
+);
+static SORRY: Pattern = Pattern::with(&["Sorry: "], r"^Sorry: (\w+): (.*) \((\S+?), line (\d+)\)$");
+static COMPILING: Pattern = Pattern::with(&["*** Error compiling"], r"^\*\*\* Error compiling '(.+)'\.\.\.$");
+static UNITTEST: Pattern = Pattern::with(&["FAIL: ", "ERROR: "], r"^(FAIL|ERROR): (.+)$");
+static RAN: Pattern = Pattern::with(&["Ran "], r"^Ran (\d+) tests? in ");
+static UNITTEST_COUNT: Pattern = Pattern::with(&["="], r"(failures|errors|skipped|expected failures)=(\d+)");
+static SECTION: Pattern = Pattern::with(&["___"], r"^_{3,} (.+?) _{3,}$");
+static RULE: Pattern = Pattern::with(&["====="], r"^={5,}");
+static PYTEST_FRAME: Pattern = Pattern::with(&[".py:"], r"^(\S[^:]*\.py):(\d+):(?: (?:in (.+)|([\w.]+)))?$");
+static SUMMARY: Pattern =
+    Pattern::with(&["FAILED ", "ERROR "], r"^(FAILED|ERROR) ([^\s:]+\.py)(?:::(\S+))?(?: - (.*))?$");
+static TOTALS: Pattern = Pattern::with(&[" in "], r"^(?:=+ )?((?:\d+ [a-z]+(?:, )?)+) in [\d.]+s");
+static TOTAL: Pattern = Pattern::with(&["passed", "failed", "error"], r"(\d+) (passed|failed|errors?)\b");
+static OTHER_MODULE: Pattern = Pattern::with(&[".py)"], r"from '[^']+' \(([^)]+\.py)\)");
+static NO_MODULE: Pattern = Pattern::with(&["No module named"], r"No module named '([\w.]+)'");
+static NAMES: Pattern = Pattern::with(
+    &["Error"],
+    r"^(?:\w+\.)*(?:ImportError|ModuleNotFoundError|NameError|SyntaxError|IndentationError|TabError)$",
+);
 
 pub(super) fn take(log: &Log<'_>, at: usize, out: &mut Out) -> Option<usize> {
     let text = log.text(at);

@@ -6,17 +6,19 @@ use serde::Deserialize;
 use super::log::{Log, Out, error, place, test_message};
 use super::pattern::{Pattern, group, number};
 
-static HEADER: Pattern = Pattern::new(r"^(error|warning)(?:\[(\w+)\])?: (.+)$");
-static ARROW: Pattern = Pattern::new(r"^\s*(-->|:::) (.+?)(?::(\d+):(\d+))?$");
-static LABEL: Pattern = Pattern::new(r"^\s*\|.*?\^+ [-\s^]*(.+)$");
-static CHILD: Pattern = Pattern::new(r"^\s*(?:= )?(note|help): (.+)$");
-static TEST_BLOCK: Pattern = Pattern::new(r"^---- (.+?) stdout ----$");
-static PANIC: Pattern = Pattern::new(r"^thread '(.*?)'(?: \(\d+\))? panicked at (.+?):(\d+):(\d+):$");
-static OLD_PANIC: Pattern = Pattern::new(r"^thread '(.*?)' panicked at '(.*)', (.+?):(\d+):(\d+)$");
-static FRAME: Pattern = Pattern::new(r"^\s+at (.+?):(\d+)(?::\d+)?$");
-static RESULT: Pattern = Pattern::new(r"^test result: \S+ (\d+) passed; (\d+) failed;");
-static QUOTED_PATH: Pattern = Pattern::new(r"`([^`]*/[^`]*\.toml)`");
-static REQUIRED_BY: Pattern = Pattern::new(r"(?:required by package|in the package) `[^`]*\((/[^)`]+)\)");
+static HEADER: Pattern = Pattern::with(&["error", "warning"], r"^(error|warning)(?:\[(\w+)\])?: (.+)$");
+static ARROW: Pattern = Pattern::with(&["-->", ":::"], r"^\s*(-->|:::) (.+?)(?::(\d+):(\d+))?$");
+static LABEL: Pattern = Pattern::with(&["^"], r"^\s*\|.*?\^+ [-\s^]*(.+)$");
+static CHILD: Pattern = Pattern::with(&["note: ", "help: "], r"^\s*(?:= )?(note|help): (.+)$");
+static TEST_BLOCK: Pattern = Pattern::with(&["stdout ----"], r"^---- (.+?) stdout ----$");
+static PANIC: Pattern =
+    Pattern::with(&["panicked at "], r"^thread '(.*?)'(?: \(\d+\))? panicked at (.+?):(\d+):(\d+):$");
+static OLD_PANIC: Pattern = Pattern::with(&["panicked at "], r"^thread '(.*?)' panicked at '(.*)', (.+?):(\d+):(\d+)$");
+static FRAME: Pattern = Pattern::with(&["at "], r"^\s+at (.+?):(\d+)(?::\d+)?$");
+static RESULT: Pattern = Pattern::with(&["test result: "], r"^test result: \S+ (\d+) passed; (\d+) failed;");
+static QUOTED_PATH: Pattern = Pattern::with(&[".toml`"], r"`([^`]*/[^`]*\.toml)`");
+static REQUIRED_BY: Pattern =
+    Pattern::with(&["package `"], r"(?:required by package|in the package) `[^`]*\((/[^)`]+)\)");
 static NOISE: Pattern = Pattern::new(
     r"^(?:aborting due to|could not compile|test failed, to rerun|\d+ target|\d+ warnings? emitted|\d+ positional|process didn't exit|build failed|doctest failed|`.*` \(.*\) generated \d+ warning|unused manifest key|For more information)",
 );

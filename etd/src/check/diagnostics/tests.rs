@@ -54,6 +54,18 @@ fn check(tool: &str, sample: &str, files: &[&str], counts: Option<(u32, u32)>, e
 
 const GO: &[&str] =
     &["go.mod", "main.go", "main_test.go", "internal/store/store.go", "internal/store/other.go", "a/a.go", "b/b.go"];
+const GO_JSON: &[&str] = &[
+    "go.mod",
+    "main.go",
+    "main_test.go",
+    "boom_test.go",
+    "bad_test.go",
+    "vet.go",
+    "types.go",
+    "store/store.go",
+    "store/store_test.go",
+    "store/dup.go",
+];
 const RUST: &[&str] = &["Cargo.toml", "src/lib.rs", "src/store.rs", "src/m.rs"];
 const C: &[&str] = &["Makefile", "main.c", "util.c", "util.h"];
 const SUB: &[&str] = &["Makefile", "sub/Makefile", "sub/main.c", "sub/util.c", "sub/util2.c", "sub/util.h"];
@@ -158,6 +170,51 @@ fn go() {
         ],
     );
     check("go", sample!("go_test_build"), GO, None, &["main_test.go:6 undefined: Booom"]);
+    let found_packages =
+        "store/dup.go:1 found packages other (dup.go) and store (store.go) in /w/proj/store <store/store.go:1>";
+    check(
+        "go",
+        sample!("go_build_json"),
+        GO_JSON,
+        None,
+        &[
+            "store/store.go:4 Open redeclared in this block <store/dup.go:2>",
+            "types.go:2 undefined: Gone",
+            "types.go:2 undefined: store",
+        ],
+    );
+    check(
+        "go",
+        sample!("go_test_json"),
+        GO_JSON,
+        Some((3, 2)),
+        &[
+            "main_test.go:7 test TestAdd failed: Add(1, 2) = -1, want 3",
+            "main_test.go:14 test TestSub/one failed: sub failed",
+        ],
+    );
+    check(
+        "go",
+        sample!("go_test_json_panic"),
+        GO_JSON,
+        Some((1, 1)),
+        &["main.go:7 test TestBoom failed: panic: assignment to entry in nil map <boom_test.go:5>"],
+    );
+    check("go", sample!("go_test_json_build"), GO_JSON, Some((1, 0)), &["bad_test.go:5 undefined: Gone"]);
+    check(
+        "go",
+        sample!("go_test_json_found"),
+        GO_JSON,
+        None,
+        &[found_packages, "types.go:2 undefined: Gone", "types.go:2 undefined: store"],
+    );
+    check(
+        "go",
+        sample!("go_vet_json"),
+        GO_JSON,
+        None,
+        &["vet.go:3 fmt.Printf format %d has arg \"x\" of wrong type string", "vet.go:3 unreachable code"],
+    );
     check(
         "go",
         sample!("go_test_panic"),
