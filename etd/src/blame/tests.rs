@@ -277,6 +277,15 @@ fn classes() {
         (Some("TS2304"), "Cannot find name 'x'.", Class::Names),
         (Some("E0308"), "expected `u32`, found `&str`", Class::Types),
         (None, "expected 3 to be 4", Class::Types),
+        (None, "';' expected", Class::Syntax),
+        (None, "class, interface, enum, or record expected", Class::Syntax),
+        (None, "reached end of file while parsing", Class::Syntax),
+        (None, "Parse error.  Function missing ending \")\".", Class::Syntax),
+        (None, "incompatible types: String cannot be converted to int", Class::Types),
+        (None, "package app.missing does not exist", Class::Imports),
+        (Some("reportMissingImports"), "Import \"app.nope\" could not be resolved", Class::Imports),
+        (Some("F821"), "Undefined name `x`", Class::Names),
+        (Some("attr-defined"), "Module \"app.core\" has no attribute \"gone\"", Class::Names),
     ];
     for (code, message, expected) in table {
         let mut found = diagnostic("a", message, &[]);

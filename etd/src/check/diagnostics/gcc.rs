@@ -43,14 +43,14 @@ pub(super) fn take(log: &Log<'_>, at: usize, out: &mut Out) -> Option<usize> {
         return Some(next);
     }
     // What stands above a message: the include chain, the function, the instantiation.
-    let mut chain = Vec::new();
+    let (mut required, mut included) = (Vec::new(), Vec::new());
     let mut index = at;
     loop {
         let text = log.text(index);
         if let Some(found) = INCLUDED.captures(text) {
-            chain.extend(log.related(group(&found, 1), index, number(&found, 2), "included from here"));
+            included.extend(log.related(group(&found, 1), index, number(&found, 2), "included from here"));
         } else if let Some(found) = REQUIRED.captures(text) {
-            chain.extend(log.related(group(&found, 1), index, number(&found, 2), group(&found, 3)));
+            required.extend(log.related(group(&found, 1), index, number(&found, 2), group(&found, 3)));
         } else if !(CONTEXT.matches(text) || index > at && EXCERPT.matches(text)) {
             break;
         }
@@ -62,13 +62,24 @@ pub(super) fn take(log: &Log<'_>, at: usize, out: &mut Out) -> Option<usize> {
     let Some(found) = PLACED.captures(log.text(index)) else { return (index > at).then_some(index) };
     let file = log.find(group(&found, 1), index);
     let (level, message) = (group(&found, 4), group(&found, 5));
-    let end = log.until(index + 1, 60, |text| !EXCERPT.matches(text));
+    // clang shows the line of source as it is, and a caret below it.
+    let bare = index + 1 + usize::from(EXCERPT.matches(log.text(index + 2)) && !PLACED.matches(log.text(index + 1)));
+    let end = log.until(bare, 60, |text| !EXCERPT.matches(text));
     let line = number(&found, 2);
     if level == "note" {
         if let (Some(file), Some(last)) = (file, out.found.last_mut())
             && message != "each undeclared identifier is reported only once for each function it appears in"
         {
-            place(last, vec![Related { file, line, message: message.to_owned() }]);
+            let here = Related { file, line, message: message.to_owned() };
+            // Of an error in a library's header the place is where our code asked for it, not where it is included.
+            let borrowed = last.column.is_none() && message.ends_with("requested here");
+            if let Some(file) = last.file.take_if(|_| borrowed) {
+                let was = Related { file, line: last.line, message: "included from here".to_owned() };
+                (last.file, last.line, last.column) = (Some(here.file), line, number(&found, 3));
+                place(last, vec![was]);
+            } else {
+                place(last, vec![here]);
+            }
         }
         return Some(end);
     }
@@ -83,9 +94,10 @@ pub(super) fn take(log: &Log<'_>, at: usize, out: &mut Out) -> Option<usize> {
         (diagnostic.file, diagnostic.line, diagnostic.column) = (Some(file), line, number(&found, 3));
     }
     if let Some(header) = message.strip_suffix(": No such file or directory") {
-        chain.extend(log.related(header, index, None, IS_THERE));
+        included.extend(log.related(header, index, None, IS_THERE));
     }
-    place(&mut diagnostic, chain);
+    required.extend(included);
+    place(&mut diagnostic, required);
     if diagnostic.file.is_none() {
         diagnostic.message = format!("{}:{}: {message}", group(&found, 1), group(&found, 2));
     }

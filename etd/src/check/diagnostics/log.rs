@@ -8,6 +8,8 @@ use super::pattern::{Pattern, group};
 
 static ANSI: Pattern =
     Pattern::new("\u{1b}(?:\\[[0-9;:?]*[ -/]*[@-~]|\\][^\u{7}\u{1b}]*(?:\u{7}|\u{1b}\\\\)|[()][A-Z0-9]|[=>])");
+static TAP_OWN: Pattern =
+    Pattern::new(r"^# (?:Subtest: |(?:tests|suites|pass|fail|cancelled|skipped|todo|duration_ms) [\d.]+$)");
 static ENTERING: Pattern =
     Pattern::with(&[" directory "], r"^g?make(?:\[\d+\])?: (Entering|Leaving) directory [`'](.+)'$");
 
@@ -40,11 +42,16 @@ pub(super) fn clean(text: &str) -> String {
     let text = if text.contains('\u{1b}') { ANSI.replace_all(text, "") } else { text.to_owned() };
     let mut out = String::with_capacity(text.len());
     let mut go = go_json::Unwrapper::default();
+    let tap = text.contains("TAP version 1");
     for line in text.split('\n') {
         // A carriage return draws a line anew; what stands last is what a person sees.
         let line = line.trim_end_matches('\r');
         let line = line.rsplit('\r').next().unwrap_or(line);
-        if !go.take(line, &mut out) {
+        if tap && let Some(printed) = line.strip_prefix("# ").filter(|_| !TAP_OWN.matches(line)) {
+            // What a test file printed as errors is a comment here.
+            out.push_str(&printed.replace("\\#", "#"));
+            out.push('\n');
+        } else if !go.take(line, &mut out) {
             out.push_str(line);
             out.push('\n');
         }

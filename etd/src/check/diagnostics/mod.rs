@@ -8,11 +8,14 @@ mod gcc;
 mod generic;
 mod go;
 mod go_json;
+mod java;
+mod jest;
 mod log;
 mod make;
 mod node;
 mod paths;
 pub(crate) mod pattern;
+mod pycheck;
 mod python;
 mod rust;
 mod tsc;
@@ -65,8 +68,19 @@ pub struct Reading {
 type Reader = fn(&Log<'_>, usize, &mut Out) -> Option<usize>;
 
 /// In order: the more particular ones first.
-const READERS: &[Reader] =
-    &[rust::take, python::take, go::take, tsc::take, gcc::take, make::take, node::take, generic::take];
+const READERS: &[Reader] = &[
+    rust::take,
+    python::take,
+    pycheck::take,
+    go::take,
+    tsc::take,
+    java::take,
+    gcc::take,
+    make::take,
+    jest::take,
+    node::take,
+    generic::take,
+];
 
 /// Reads an output.
 #[must_use]

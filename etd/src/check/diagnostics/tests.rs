@@ -9,9 +9,12 @@ use crate::relpath::RelPath;
 
 macro_rules! sample {
     ($name:literal) => {
-        include_str!(concat!("samples/", $name, ".txt"))
+        include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/check/diagnostics/samples/", $name, ".txt"))
     };
 }
+
+mod compilers;
+mod runners;
 
 fn paths(files: &[&str]) -> Paths {
     Paths::new("/w/proj", files.iter().map(|file| RelPath::parse(file).unwrap()).collect())
