@@ -33,7 +33,9 @@ struct Package {
 /// Puts events back together.
 #[derive(Default)]
 pub(super) struct Unwrapper {
-    packages: Vec<(String, Package)>,
+    /// In the order in which they began; none: written.
+    packages: Vec<Option<Package>>,
+    by_name: HashMap<String, usize>,
 }
 
 impl Unwrapper {
@@ -43,26 +45,30 @@ impl Unwrapper {
             return false;
         }
         let Ok(event) = serde_json::from_str::<Event>(line) else { return false };
+        let output = event.output.as_deref().unwrap_or_default();
         let Some(name) = event.package else {
-            out.push_str(event.output.as_deref().unwrap_or_default());
+            out.push_str(output);
             return true;
         };
-        let index = self.packages.iter().position(|(known, _)| *known == name).unwrap_or_else(|| {
-            self.packages.push((name, Package::default()));
-            self.packages.len() - 1
-        });
-        if let Some((_, package)) = self.packages.get_mut(index) {
-            package.take(event.test.as_deref(), event.output.as_deref().unwrap_or_default());
+        let index = *self.by_name.entry(name).or_insert(self.packages.len());
+        if index == self.packages.len() {
+            self.packages.push(None);
         }
-        if event.test.is_none() && matches!(event.action.as_str(), "pass" | "fail" | "skip") {
-            self.packages.remove(index).1.write(out);
+        if let Some(place) = self.packages.get_mut(index) {
+            place.get_or_insert_default().take(event.test.as_deref(), output);
+            if event.test.is_none()
+                && matches!(event.action.as_str(), "pass" | "fail" | "skip")
+                && let Some(package) = place.take()
+            {
+                package.write(out);
+            }
         }
         true
     }
 
     /// What is left when the output is over.
     pub(super) fn finish(self, out: &mut String) {
-        for (_, package) in self.packages {
+        for package in self.packages.into_iter().flatten() {
             package.write(out);
         }
     }
@@ -152,7 +158,10 @@ pub(super) fn vet(log: &Log<'_>, at: usize, out: &mut Out) -> Option<usize> {
     if log.text(at) != "{" || !log.text(at + 1).starts_with("\t\"") {
         return None;
     }
-    let end = log.until(at + 1, 5000, |text| text == "}");
+    let end = log.until(at + 1, 5000, |text| text == "}" || text == "{");
+    if log.text(end) != "}" {
+        return None;
+    }
     let text = (at..=end).map(|index| log.text(index)).collect::<Vec<_>>().join("\n");
     let Value::Object(packages) = serde_json::from_str(&text).ok()? else { return None };
     let analyzers = packages.values().filter_map(Value::as_object).flatten();

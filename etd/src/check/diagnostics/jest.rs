@@ -48,8 +48,7 @@ fn jest(log: &Log<'_>, at: usize, title: &str, out: &mut Out) -> Option<usize> {
         return Some(at + 1);
     }
     let block = Block::read(log, at + 1, end);
-    let file = (0..at).rev().take(2000).find_map(|index| SUITE.captures(log.text(index)).map(|found| (index, found)));
-    let suite = file.and_then(|(index, found)| log.related(group(&found, 1), index, None, ""));
+    let suite = out.suite.clone().map(|file| Related { file, line: None, message: String::new() });
     // A bullet in other tools' output has neither.
     if suite.is_none() && block.frames.is_empty() && block.parsed.is_none() {
         return None;
@@ -63,6 +62,7 @@ fn jest(log: &Log<'_>, at: usize, title: &str, out: &mut Out) -> Option<usize> {
 fn vitest(log: &Log<'_>, at: usize, file: &str, out: &mut Out) -> Option<usize> {
     let start = log.until(at, 200, |text| !SUITE.matches(text));
     // jest has such a line above its bullets.
+    out.suite = log.find(file, at);
     if log.text(start).is_empty() || BULLET.matches(log.text(start)) {
         return Some(at + 1);
     }
@@ -73,7 +73,7 @@ fn vitest(log: &Log<'_>, at: usize, file: &str, out: &mut Out) -> Option<usize> 
         let name = found.get(2).map(|name| name.as_str().rsplit(" > ").next().unwrap_or_default());
         let block = Block::read(log, start, end);
         if suite.is_none() && block.frames.is_empty() && block.parsed.is_none() {
-            return log.find(file, at).map(|_| end);
+            return out.suite.as_ref().map(|_| end);
         }
         out.push(block.diagnostic(log, index, "vitest", name, suite));
     }

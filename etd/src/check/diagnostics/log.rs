@@ -135,6 +135,8 @@ pub(super) struct Out {
     pub(super) failed: Option<u32>,
     /// Tests of Go that were listed by name, and packages that passed.
     pub(super) go: (u32, u32),
+    /// File of the suite that a runner for JavaScript reports on.
+    pub(super) suite: Option<String>,
 }
 
 impl Out {

@@ -14,7 +14,9 @@ macro_rules! sample {
 }
 
 mod compilers;
+mod floods;
 mod runners;
+mod rust;
 
 fn paths(files: &[&str]) -> Paths {
     Paths::new("/w/proj", files.iter().map(|file| RelPath::parse(file).unwrap()).collect())
@@ -692,8 +694,8 @@ proptest! {
 
     /// Whatever is cut out of real outputs and put together, reading it ends, finds an error, and names files of the tree only.
     #[test]
-    fn any_output_is_read(cuts in prop::collection::vec((0usize..6, any::<u16>(), any::<u16>(), "[\\PC\t]{0,20}"), 1..8)) {
-        let samples = [sample!("go_test_panic"), sample!("cargo_test"), sample!("make_gcc"), sample!("node_tap"), sample!("unittest"), sample!("tsc_pretty")];
+    fn any_output_is_read(cuts in prop::collection::vec((0usize..16, any::<u16>(), any::<u16>(), "[\\PC\t]{0,20}"), 1..8)) {
+        let samples = [sample!("go_test_panic"), sample!("cargo_test"), sample!("make_gcc"), sample!("node_tap"), sample!("unittest"), sample!("tsc_pretty"), sample!("jest"), sample!("vitest"), sample!("javac"), sample!("mypy_pretty"), sample!("ruff_full"), sample!("go_test_json"), sample!("go_vet_json"), sample!("pytest_quiet"), sample!("nodetest_tap"), sample!("cargo_path")];
         let mut text = String::new();
         for (which, from, length, noise) in cuts {
             let characters = samples[which].chars().skip(usize::from(from) % 2000).take(usize::from(length) % 600);
