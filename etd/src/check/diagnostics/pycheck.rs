@@ -13,7 +13,7 @@ static MYPY: Pattern = Pattern::with(
 );
 static MYPY_CODE: Pattern = Pattern::with(&["  ["], r"^(.*?)  \[([\w-]+)\]$");
 static RUFF: Pattern = Pattern::with(
-    &[".py"],
+    &[".py:", ".pyi:", ".ipynb:"],
     r"^(\S[^:]*\.(?:pyi?|ipynb)):(\d+):(\d+): ([A-Z]{1,6}\d{2,5}|invalid-syntax|SyntaxError)\b:?(?: \[\*\])? (.+)$",
 );
 static RUFF_HEADER: Pattern = Pattern::new(r"^([A-Z]{1,6}\d{2,5}|invalid-syntax|SyntaxError)\b:?(?: \[\*\])? (.+)$");
