@@ -58,7 +58,7 @@ pub struct ToolOutput<'a> {
 pub struct Reading {
     /// Each finding once, errors first, otherwise in the order of the output.
     pub diagnostics: Vec<Diagnostic>,
-    /// Tests that passed, where the output says so. Go without `-v` counts packages.
+    /// Tests that passed, where the output says so. Go counts packages where neither `-v` nor `-json` lists its tests.
     pub tests_passed: Option<u32>,
     /// Tests that failed, where the output says so.
     pub tests_failed: Option<u32>,

@@ -15,6 +15,8 @@ macro_rules! sample {
 
 mod compilers;
 mod floods;
+mod forms;
+mod go;
 mod runners;
 mod rust;
 
@@ -59,18 +61,6 @@ fn check(tool: &str, sample: &str, files: &[&str], counts: Option<(u32, u32)>, e
 
 const GO: &[&str] =
     &["go.mod", "main.go", "main_test.go", "internal/store/store.go", "internal/store/other.go", "a/a.go", "b/b.go"];
-const GO_JSON: &[&str] = &[
-    "go.mod",
-    "main.go",
-    "main_test.go",
-    "boom_test.go",
-    "bad_test.go",
-    "vet.go",
-    "types.go",
-    "store/store.go",
-    "store/store_test.go",
-    "store/dup.go",
-];
 const RUST: &[&str] = &["Cargo.toml", "src/lib.rs", "src/store.rs", "src/m.rs"];
 const C: &[&str] = &["Makefile", "main.c", "util.c", "util.h"];
 const SUB: &[&str] = &["Makefile", "sub/Makefile", "sub/main.c", "sub/util.c", "sub/util2.c", "sub/util.h"];
@@ -87,173 +77,6 @@ const PY: &[&str] = &[
     "tests/test_y.py",
     "tests/test_z.py",
 ];
-
-#[test]
-fn go() {
-    check("go", sample!("go_cycle"), GO, None, &["b/b.go import cycle not allowed <a/a.go>"]);
-    check(
-        "go",
-        sample!("go_found"),
-        GO,
-        None,
-        &[
-            "internal/store/other.go:1 found packages wrong (other.go) and store (store.go) in /w/proj/internal/store <internal/store/store.go:1> <main.go:7>",
-        ],
-    );
-    check(
-        "go",
-        sample!("go_iface"),
-        GO,
-        None,
-        &[
-            "main.go:11 cannot use M{} (value of struct type M) as S value in variable declaration: M does not implement S (wrong type for method Get)",
-        ],
-    );
-    check(
-        "go",
-        sample!("go_imports"),
-        GO,
-        None,
-        &[
-            "main.go:5 no required module provides package example.com/app/nope <go.mod>",
-            "main.go:6 package foo/bar is not in std (/usr/local/go/src/foo/bar)",
-            "main.go:4 no required module provides package github.com/gorilla/mux <go.mod>",
-        ],
-    );
-    check(
-        "go",
-        sample!("go_many"),
-        GO,
-        None,
-        &[
-            "main.go:4 undefined: a0",
-            "main.go:5 undefined: a1",
-            "main.go:6 undefined: a2",
-            "main.go:7 undefined: a3",
-            "main.go:8 undefined: a4",
-            "main.go:9 undefined: a5",
-            "main.go:10 undefined: a6",
-            "main.go:11 undefined: a7",
-            "main.go:12 undefined: a8",
-            "main.go:13 undefined: a9",
-        ],
-    );
-    check("go", sample!("go_mod"), GO, None, &["go.mod:1 unknown directive: modul"]);
-    check(
-        "go",
-        sample!("go_nomod"),
-        GO,
-        None,
-        &["go.mod pattern ./...: directory prefix . does not contain main module or its selected dependencies"],
-    );
-    check(
-        "go",
-        sample!("go_redeclared"),
-        GO,
-        None,
-        &["internal/store/store.go:5 Open redeclared in this block <internal/store/other.go:3>"],
-    );
-    check(
-        "go",
-        sample!("go_syntax"),
-        GO,
-        None,
-        &[
-            "main.go:5 syntax error: unexpected }, expected expression",
-            "main.go:7 syntax error: unexpected name y, expected (",
-        ],
-    );
-    check("go", sample!("go_syntax_vet"), GO, None, &["main.go:5 expected operand, found '}' (and 1 more errors)"]);
-    check(
-        "go",
-        sample!("go_test"),
-        GO,
-        Some((0, 2)),
-        &[
-            "main_test.go:7 test TestAdd failed: Add(1, 2) = -1, want 3",
-            "main_test.go:14 test TestSub/one failed: sub failed",
-        ],
-    );
-    check("go", sample!("go_test_build"), GO, None, &["main_test.go:6 undefined: Booom"]);
-    let found_packages =
-        "store/dup.go:1 found packages other (dup.go) and store (store.go) in /w/proj/store <store/store.go:1>";
-    check(
-        "go",
-        sample!("go_build_json"),
-        GO_JSON,
-        None,
-        &[
-            "store/store.go:4 Open redeclared in this block <store/dup.go:2>",
-            "types.go:2 undefined: Gone",
-            "types.go:2 undefined: store",
-        ],
-    );
-    check(
-        "go",
-        sample!("go_test_json"),
-        GO_JSON,
-        Some((3, 2)),
-        &[
-            "main_test.go:7 test TestAdd failed: Add(1, 2) = -1, want 3",
-            "main_test.go:14 test TestSub/one failed: sub failed",
-        ],
-    );
-    check(
-        "go",
-        sample!("go_test_json_panic"),
-        GO_JSON,
-        Some((1, 1)),
-        &["main.go:7 test TestBoom failed: panic: assignment to entry in nil map <boom_test.go:5>"],
-    );
-    check("go", sample!("go_test_json_build"), GO_JSON, Some((1, 0)), &["bad_test.go:5 undefined: Gone"]);
-    check(
-        "go",
-        sample!("go_test_json_found"),
-        GO_JSON,
-        None,
-        &[found_packages, "types.go:2 undefined: Gone", "types.go:2 undefined: store"],
-    );
-    check(
-        "go",
-        sample!("go_vet_json"),
-        GO_JSON,
-        None,
-        &["vet.go:3 fmt.Printf format %d has arg \"x\" of wrong type string", "vet.go:3 unreachable code"],
-    );
-    check(
-        "go",
-        sample!("go_test_panic"),
-        GO,
-        Some((0, 1)),
-        &["main.go:5 test TestBoom failed: panic: assignment to entry in nil map <main_test.go:6>"],
-    );
-    check(
-        "go",
-        sample!("go_test_v"),
-        GO,
-        Some((2, 2)),
-        &[
-            "main_test.go:7 test TestAdd failed: Add(1, 2) = -1, want 3",
-            "main_test.go:14 test TestSub/one failed: sub failed",
-        ],
-    );
-    check(
-        "go",
-        sample!("go_types"),
-        GO,
-        None,
-        &[
-            "main.go:5 \"os\" imported and not used",
-            "main.go:11 declared and not used: n",
-            "main.go:11 cannot use \"x\" (untyped string constant) as int value in variable declaration",
-            "main.go:12 undefined: undefinedName",
-            "main.go:12 undefined: store.Missing",
-            "main.go:13 too many arguments in call to store.Open",
-        ],
-    );
-    check("go", sample!("go_vet"), GO, None, &["main.go:6 fmt.Printf format %d has arg \"x\" of wrong type string"]);
-    check("go", sample!("go_vet_type"), GO, None, &["main.go:4 undefined: undefinedA"]);
-}
 
 #[test]
 fn cargo() {
@@ -549,91 +372,6 @@ fn python() {
 
 fn run(tool: &str, stderr: &str, files: &[&str], success: bool) -> Reading {
     read(&ToolOutput { tool, stdout: "", stderr, dir: "", success }, &paths(files))
-}
-
-/// Forms that the tools at hand don't print any more, or that aren't at hand.
-#[test]
-fn other_forms() {
-    let table: &[(&str, &[&str], &[&str])] = &[
-        (
-            "thread 'tests::a' panicked at 'boom', src/lib.rs:4:9\nnote: run with `RUST_BACKTRACE=1`\n",
-            RUST,
-            &["src/lib.rs:4 test tests::a failed: boom"],
-        ),
-        (
-            "error: failed to parse manifest at `/w/proj/Cargo.toml`\n\nCaused by:\n  no targets specified in the manifest\n",
-            RUST,
-            &["Cargo.toml failed to parse manifest at `/w/proj/Cargo.toml`"],
-        ),
-        (
-            "main.c:(.text+0x5): undefined reference to `add'\ncollect2: error: ld returned 1 exit status\n",
-            C,
-            &["main.c undefined reference to `add'"],
-        ),
-        (
-            "/usr/bin/ld: util.o:(.bss+0x0): multiple definition of `n'; main.o:(.bss+0x0): first defined here\n",
-            C,
-            &["util.c multiple definition of `n' <main.c>"],
-        ),
-        (
-            "In file included from util.h:3,\n                 from main.c:1:\n/usr/include/x.h:7:1: error: unknown type name ‘foo’\n",
-            C,
-            &["util.h:3 unknown type name ‘foo’ <main.c:1>"],
-        ),
-        (
-            "main.c:1:1: error: expected expression\n    1 | }\n      | ^\nutil.h:2:3: note: to match this\n1 error generated.\n",
-            C,
-            &["main.c:1 expected expression <util.h:2>"],
-        ),
-        (
-            "CMake Error at CMakeLists.txt:5 (add_executable):\n  Cannot find source file:\n\n    nope.c\n\n\n-- Configuring incomplete, errors occurred!\n",
-            &["CMakeLists.txt"],
-            &["CMakeLists.txt:5 Cannot find source file:"],
-        ),
-        (
-            "CMake Error: The source directory \"/w/proj\" does not appear to contain CMakeLists.txt.\n",
-            &["main.c"],
-            &["- The source directory \"/w/proj\" does not appear to contain CMakeLists.txt."],
-        ),
-        (
-            "go: cannot find main module, but found .git/config in /w\n",
-            &["main.go"],
-            &["- cannot find main module, but found .git/config in /w"],
-        ),
-        (
-            "go: downloading example.com/x v1.0.0\ngo: go.mod file not found in current directory or any parent directory; see 'go help modules'\n",
-            &["main.go"],
-            &["- go.mod file not found in current directory or any parent directory; see 'go help modules'"],
-        ),
-        (
-            "lib/thing.rb:12: syntax error, unexpected end\n",
-            &["lib/thing.rb"],
-            &["lib/thing.rb:12 syntax error, unexpected end"],
-        ),
-        ("src/Main.java:3: error: ';' expected\n", &["src/Main.java"], &["src/Main.java:3 ';' expected"]),
-        ("Program.cs(4,2): error CS1002: ; expected\n", &["Program.cs"], &["Program.cs:4 error CS1002: ; expected"]),
-        (
-            "main.go:4:2: no required module provides package other.org/app/internal/store; to add it:\n\tgo get other.org/app/internal/store\n",
-            GO,
-            &[
-                "main.go:4 no required module provides package other.org/app/internal/store <go.mod> <internal/store/other.go>",
-            ],
-        ),
-        ("thing.xyz:3: odd\n", &["thing.xyz"], &["thing.xyz:3 odd"]),
-        ("thing.xyz:3: odd\nthing.xyz:4: error: wrong\n", &["thing.xyz"], &["thing.xyz:4 wrong"]),
-        ("/etc/passwd:3: error: wrong\n", &["thing.xyz"], &["- /etc/passwd:3: wrong"]),
-        (
-            "\u{1b}[1m\u{1b}[31mmain.c:2:1: \u{1b}[0merror: expected ‘;’ before ‘}’\u{1b}[K\n",
-            C,
-            &["main.c:2 expected ‘;’ before ‘}’"],
-        ),
-        ("", C, &["- the command failed and printed nothing"]),
-        ("boom\nmake: *** [Makefile:3: all] Error 1\n", C, &["- boom <Makefile:3>"]),
-    ];
-    for (text, files, expected) in table {
-        let found: Vec<String> = run("sh", text, files, false).diagnostics.iter().map(short).collect();
-        assert_eq!(&found, expected, "{text}");
-    }
 }
 
 #[test]
