@@ -79,6 +79,44 @@ fn cargo() {
 }
 
 #[test]
+fn go() {
+    require_tool!("go");
+    let env = Env::new();
+    let story = Story::new()
+        .plan([
+            Sub::new("module", "Module and entry").owns(["go.mod", "main.go"]),
+            Sub::new("sums", "Sums").owns(["sums/sums.go", "sums/sums_test.go"]),
+        ])
+        .file("module", "go.mod", "module example.com/app\n\ngo 1.21\n")
+        .file(
+            "module",
+            "main.go",
+            "package main\n\nimport \"example.com/app/sums\"\n\nfunc main() { println(sums.Sum(1, 2)) }\n",
+        )
+        .file("sums", "sums/sums.go", "package sums\n\nfunc Sum(a, b int) int { return a - b }\n")
+        .file(
+            "sums",
+            "sums/sums_test.go",
+            "package sums\n\nimport \"testing\"\n\nfunc TestNothing(t *testing.T) {\n\tif Sum(0, 0) != 0 {\n\t\tt.Fatal(\"nothing\")\n\t}\n}\n\nfunc TestOne(t *testing.T) {\n\tif got := Sum(1, 0); got != 1 {\n\t\tt.Fatal(got)\n\t}\n}\n\nfunc TestSum(t *testing.T) {\n\tif got := Sum(1, 2); got != 3 {\n\t\tt.Errorf(\"got %d, want 3\", got)\n\t}\n}\n",
+        )
+        .fix("sums/sums.go", "want 3", "package sums\n\nfunc Sum(a, b int) int { return a + b }\n");
+    let out = mended(&env, story, ("sums/sums_test.go", 19), "sums");
+    // Tests are counted, not packages.
+    let events = out.events();
+    let counts: Vec<_> = events
+        .iter()
+        .filter_map(|line| match &line.event {
+            Event::CheckFinished { tests_passed, .. } => Some(*tests_passed),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(counts, [Some(2), Some(3)], "{out}");
+    let log = std::fs::read_to_string(env.newest_log_dir().join("_build_iter1.log")).unwrap();
+    assert!(log.contains("$ go test ./...\n") && log.contains("--- FAIL: TestSum ("), "{log}");
+    assert!(!log.contains("\"Action\""), "{log}");
+}
+
+#[test]
 fn python() {
     require_tool!("python3");
     let env = Env::new();

@@ -25,23 +25,25 @@ static SYNTAX: Pattern = Pattern::new(
     | expected\ (?:one\ of|item|expression|pattern|type|identifier|operand|declaration|statement|unqualified-id|primary-expression|initializer|constructor|parameter|function\ body|['‘`;,(){}\[\]])
     | expected\ [^:]*,\ found\ | stray\ [‘'] | missing\ terminating | missing\ separator | missing\ '?[;)}] | unbalanced | illegal\ character
     | unknown\ directive | errors?\ parsing\ | failed\ to\ parse\ manifest | string\ values\ must\ be\ quoted | invalid\ TOML | TOML\ parse\ error
-    | non-declaration\ statement | string\ literal\ not\ terminated | comment\ not\ terminated | newline\ in\ string | code\ EJSONPARSE | .*\binvalid\ syntax\b | parse\ error)",
+    | non-declaration\ statement | string\ literal\ not\ terminated | comment\ not\ terminated | newline\ in\ string | code\ EJSONPARSE | .*\binvalid\ syntax\b | [Pp]arse\ error
+    | (?:'.{1,3}'|<\w+>|class,\ .*)(?:\ or\ '.')?\ expected | reached\ end\ of\ file\ while\ parsing | illegal\ start\ of | not\ a\ statement | unclosed\ \w+\ literal | unclosed\ table | Non-parseable\ POM)",
 );
 static IMPORTS: Pattern = Pattern::new(
     r"(?x)no\ required\ module\ provides | is\ not\ in\ std | cannot\ find\ main\ module | does\ not\ contain\ main\ module | import\ cycle | found\ packages | could\ not\ import
     | missing\ go\.sum | ^unresolved\ import | file\ not\ found\ for\ module | Cannot\ find\ module | ModuleNotFoundError | ImportError | No\ such\ file\ or\ directory | 'file\ not\ found
-    | file\ not\ found | does\ not\ provide\ an\ export | has\ no\ exported\ member | no\ matching\ package | No\ rule\ to\ make\ target | is\ not\ a\ package\ path | unresolved\ module",
+    | file\ not\ found | does\ not\ provide\ an\ export | has\ no\ exported\ member | no\ matching\ package | No\ rule\ to\ make\ target | is\ not\ a\ package\ path | unresolved\ module
+    | ^can't\ find\ (?:bin|lib|library|test|example)\b | ^package\ \S+\ does\ not\ exist | ^Cannot\ find\ implementation\ or\ library\ stub | could\ not\ be\ resolved | is\ unknown\ import\ symbol",
 );
 static NAMES: Pattern = Pattern::new(
     r"(?x)^undefined: | undefined\ \(type | \bundefined\ reference\b | multiple\ definition\ of | redeclared\ in\ this\ block | ^cannot\ find\ | ^no\ (?:method|function|field|variant|associated)\b
     | Cannot\ find\ name | ^Property\ '[^']+'\ does\ not\ exist | NameError | AttributeError | ReferenceError | undeclared | was\ not\ declared | implicit\ declaration | unknown\ type\ name
-    | has\ no\ member | use\ of\ undeclared | is\ not\ defined",
+    | has\ no\ (?:member|attribute) | ^Undefined\ name | use\ of\ undeclared | is\ not\ defined",
 );
 
-/// Whether the file can't be parsed.
+/// Whether it is an error because the file can't be parsed.
 #[must_use]
 pub fn is_syntax(diagnostic: &Diagnostic) -> bool {
-    class(diagnostic) == Class::Syntax
+    diagnostic.severity == Severity::Error && class(diagnostic) == Class::Syntax
 }
 
 /// The kind of a diagnostic.

@@ -270,12 +270,30 @@ fn classes() {
         (Some("E0425"), "cannot find function `f` in this scope", Class::Names),
         (None, "test TestAdd failed: got syntax error", Class::Tests),
         (None, "missing return", Class::Types),
+        (None, "syntax error: unexpected newline, expected }", Class::Syntax),
+        (None, "SyntaxError: invalid syntax", Class::Syntax),
+        (None, "expected one of `;` or `}`, found `let`", Class::Syntax),
+        (None, "expected ';' before '}' token", Class::Syntax),
+        (Some("TS2304"), "Cannot find name 'x'.", Class::Names),
+        (Some("E0308"), "expected `u32`, found `&str`", Class::Types),
+        (None, "expected 3 to be 4", Class::Types),
+        (None, "';' expected", Class::Syntax),
+        (None, "class, interface, enum, or record expected", Class::Syntax),
+        (None, "reached end of file while parsing", Class::Syntax),
+        (None, "Parse error.  Function missing ending \")\".", Class::Syntax),
+        (None, "incompatible types: String cannot be converted to int", Class::Types),
+        (None, "package app.missing does not exist", Class::Imports),
+        (Some("reportMissingImports"), "Import \"app.nope\" could not be resolved", Class::Imports),
+        (Some("F821"), "Undefined name `x`", Class::Names),
+        (Some("attr-defined"), "Module \"app.core\" has no attribute \"gone\"", Class::Names),
     ];
     for (code, message, expected) in table {
         let mut found = diagnostic("a", message, &[]);
         found.code = code.map(str::to_owned);
         assert_eq!(class(&found), *expected, "{message}");
         assert_eq!(is_syntax(&found), *expected == Class::Syntax);
+        found.severity = Severity::Warning;
+        assert!(!is_syntax(&found), "{message}");
     }
 }
 

@@ -10,7 +10,8 @@ use proto::report::CheckStatus;
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
-use super::{CheckPlan, CheckStep, StepKind};
+use super::{CheckPlan, CheckStep, StepKind, diagnostics};
+use crate::blame;
 use crate::sandbox::{Children, Command, Ended, RunError, find_program};
 
 #[cfg(test)]
@@ -155,7 +156,7 @@ impl CheckRun {
         Self {
             status,
             exit_code,
-            parses: !diagnostics.iter().any(is_syntax_error),
+            parses: !diagnostics.iter().any(blame::is_syntax),
             builds,
             diagnostics,
             tests_passed,
@@ -190,23 +191,6 @@ fn missing_tool(tool: &str) -> Diagnostic {
         related: Vec::new(),
         owner: None,
     }
-}
-
-/// Whether a tool says that a file can't even be parsed: by TypeScript's range of codes, or by the words that compilers use.
-fn is_syntax_error(found: &Diagnostic) -> bool {
-    if found.severity != Severity::Error {
-        return false;
-    }
-    let code = found.code.as_deref().unwrap_or_default();
-    let typescript = code.strip_prefix("TS").is_some_and(|number| number.len() == 4 && number.starts_with('1'));
-    let message = found.message.to_lowercase();
-    let words =
-        ["syntax error", "syntaxerror", "indentationerror", "taberror", "unexpected token", "unclosed delimiter"];
-    // rustc gives its parse errors no code, gcc neither: "expected `;`, found `}`", "expected ';' before …".
-    let expected = code.is_empty()
-        && message.starts_with("expected ")
-        && (message.contains(", found ") || message.contains(" before ") || message.contains(" at end "));
-    typescript || expected || words.iter().any(|word| message.contains(word))
 }
 
 /// Runs a plan, step after step. `root` is the work dir, absolute; `timeout` is for all of it.
@@ -351,7 +335,7 @@ pub fn log(steps: &[StepRun]) -> String {
     text
 }
 
-/// What cargo says in JSON, as it would have said it to a person; other lines as they are.
+/// What cargo and go say in JSON, as they would have said it to a person; other lines as they are.
 fn readable(stdout: &str) -> String {
     let mut text = String::with_capacity(stdout.len());
     for line in stdout.split_inclusive('\n') {
@@ -362,5 +346,5 @@ fn readable(stdout: &str) -> String {
             None => text.push_str(line),
         }
     }
-    text
+    diagnostics::readable(&text)
 }

@@ -26,7 +26,9 @@ pub(super) fn detect(survey: &Survey<'_>, _: &[Project]) -> Vec<Project> {
                 step(StepKind::Lint, &["go", "vet", "./..."]),
             ];
             if survey.tests && own.iter().any(|path| path.file_name().ends_with("_test.go")) {
-                steps.push(step(StepKind::Test, &["go", "test", "./..."]));
+                // In JSON tests are counted one by one, not by package.
+                let test = step(StepKind::Test, &["go", "test", "-json", "./..."]);
+                steps.push(CheckStep { label: Some("go test ./...".to_owned()), ..test });
             }
             Project { dir: dir.to_owned(), steps }
         })

@@ -96,7 +96,11 @@ fn add_hint(found: &mut [Project], options: &DetectOptions<'_>) {
     {
         let env = project.steps.first().map(|step| step.env.clone()).unwrap_or_default();
         let step = CheckStep::new(StepKind::Test, program, "", &[program, verb]);
-        project.steps.push(CheckStep { argv: options.hint.test.clone(), env, ..step });
+        let mut argv = options.hint.test.clone();
+        if program == "go" && !argv.iter().any(|word| word == "-json") {
+            argv.insert(2, "-json".to_owned());
+        }
+        project.steps.push(CheckStep { argv, env, label: Some(super::typed(&options.hint.test)), ..step });
     }
 }
 

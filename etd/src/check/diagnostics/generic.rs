@@ -5,10 +5,14 @@ use proto::diagnostic::Severity;
 use super::log::{Log, Out, error};
 use super::pattern::{Pattern, group, number};
 
-static COLONS: Pattern = Pattern::new(
+static COLONS: Pattern = Pattern::with(
+    &[":1", ":2", ":3", ":4", ":5", ":6", ":7", ":8", ":9"],
     r"^\s*(?:\[?\w+\]?:? )?([^\s:()]+[./][^\s:()]*|[A-Z]\w+):(\d+)(?:[:.](\d+))?(?:-\d+(?::\d+)?)?:?\s+(.+)$",
 );
-static PARENS: Pattern = Pattern::new(r"^\s*([^\s:()]+\.\w+)\((\d+)(?:,\s*(\d+))?(?:,\d+,\d+)?\)\s*:\s*(.+)$");
+static PARENS: Pattern = Pattern::with(
+    &["(1", "(2", "(3", "(4", "(5", "(6", "(7", "(8", "(9"],
+    r"^\s*([^\s:()]+\.\w+)\((\d+)(?:,\s*(\d+))?(?:,\d+,\d+)?\)\s*:\s*(.+)$",
+);
 static LEVEL: Pattern =
     Pattern::new(r"(?i)^\W*(?:(fatal|error|failed|failure|panic)|(warning|warn)|(note|info|hint))\b");
 static WORD: Pattern =

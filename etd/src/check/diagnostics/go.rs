@@ -2,25 +2,31 @@
 
 use proto::diagnostic::{Diagnostic, Related};
 
-use super::IS_THERE;
 use super::log::{Log, Out, error, place, test_message};
 use super::pattern::{Pattern, group, number};
+use super::{IS_THERE, go_json};
 
-static PACKAGE: Pattern = Pattern::new(r"^# \[?[\w.~/-]+\]?(?: \[[\w.~/-]+\])?$");
-static PLACED: Pattern =
-    Pattern::new(r"^(?:vet: )?(\S[^:]*\.go|(?:\S*/)?go\.(?:mod|work|sum)):(\d+)(?::(\d+))?: (.+)$");
+static PACKAGE: Pattern = Pattern::with(&["# "], r"^# \[?[\w.~/-]+\]?(?: \[[\w.~/-]+\])?$");
+static PLACED: Pattern = Pattern::with(
+    &[".go:", "go.mod:", "go.work:", "go.sum:"],
+    r"^(?:vet: )?(\S[^:]*\.go|(?:\S*/)?go\.(?:mod|work|sum)):(\d+)(?::(\d+))?: (.+)$",
+);
 static WANTED: Pattern =
-    Pattern::new(r"(?:no required module provides package|^package) ([^\s;:]+)(?: is not in std)?");
-static CONTINUED: Pattern = Pattern::new(r"^\s+(\S[^:]*\.go):(\d+)(?::(\d+))?: (.+)$");
-static FOUND_PACKAGES: Pattern = Pattern::new(r"found packages (\w+) \(([^)]+)\) and (\w+) \(([^)]+)\) in (\S+)");
-static CYCLE: Pattern = Pattern::new(r"^\s+imports (\S+?)(?: from (\S+?))?(: import cycle not allowed.*)?$");
-static TEST: Pattern = Pattern::new(r"^(\s*)--- (FAIL|PASS|SKIP): (\S+)");
-static TEST_LINE: Pattern = Pattern::new(r"^\s+(\S[^:]*\.go):(\d+): ?(.*)$");
-static RUN: Pattern = Pattern::new(r"^=== (?:RUN|PAUSE|CONT|NAME)\s+(\S+)$");
-static FRAME: Pattern = Pattern::new(r"^\t(\S.*\.go):(\d+)(?: \+0x[0-9a-f]+)?$");
-static PACKAGE_RESULT: Pattern = Pattern::new(r"^(ok  |FAIL|---|\?   )\t(\S+)(?:\t|\s+\[)");
-static PROGRESS: Pattern =
-    Pattern::new(r"^go: (?:downloading|finding|added|upgraded|downgraded|creating|to add|warning|extracting|found)\b");
+    Pattern::with(&["package "], r"(?:no required module provides package|^package) ([^\s;:]+)(?: is not in std)?");
+static CONTINUED: Pattern = Pattern::with(&[".go:"], r"^\s+(\S[^:]*\.go):(\d+)(?::(\d+))?: (.+)$");
+static FOUND_PACKAGES: Pattern =
+    Pattern::with(&["found packages"], r"found packages (\w+) \(([^)]+)\) and (\w+) \(([^)]+)\) in (\S+)");
+static CYCLE: Pattern =
+    Pattern::with(&["imports "], r"^\s+imports (\S+?)(?: from (\S+?))?(: import cycle not allowed.*)?$");
+static TEST: Pattern = Pattern::with(&["--- "], r"^(\s*)--- (FAIL|PASS|SKIP): (\S+)");
+static TEST_LINE: Pattern = Pattern::with(&[".go:"], r"^\s+(\S[^:]*\.go):(\d+): ?(.*)$");
+static RUN: Pattern = Pattern::with(&["=== "], r"^=== (?:RUN|PAUSE|CONT|NAME)\s+(\S+)$");
+static FRAME: Pattern = Pattern::with(&[".go:"], r"^\t(\S.*\.go):(\d+)(?: \+0x[0-9a-f]+)?$");
+static PACKAGE_RESULT: Pattern = Pattern::with(&["\t"], r"^(ok  |FAIL|---|\?   )\t(\S+)(?:\t|\s+\[)");
+static PROGRESS: Pattern = Pattern::with(
+    &["go: "],
+    r"^go: (?:downloading|finding|added|upgraded|downgraded|creating|to add|warning|extracting|found)\b",
+);
 
 pub(super) fn take(log: &Log<'_>, at: usize, out: &mut Out) -> Option<usize> {
     let text = log.text(at);
@@ -43,6 +49,9 @@ pub(super) fn take(log: &Log<'_>, at: usize, out: &mut Out) -> Option<usize> {
     }
     if TEST.matches(text) {
         return Some(test(log, at, out));
+    }
+    if text == "{" {
+        return go_json::vet(log, at, out);
     }
     if text.starts_with("panic: ") || text.starts_with("fatal error: ") {
         return panic(log, at, "", "", out);
@@ -204,8 +213,7 @@ fn test(log: &Log<'_>, at: usize, out: &mut Out) -> usize {
             to = log.until(from, 300, |text| !text.starts_with("    ") || TEST.matches(text));
         }
     }
-    if from == to
-        && log.text(end).starts_with("panic: ")
+    if log.text(end).starts_with("panic: ")
         && let Some(next) = panic(log, end, name, &test_dir(log, at), out)
     {
         return next;

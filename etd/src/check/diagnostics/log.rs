@@ -2,12 +2,16 @@
 
 use proto::diagnostic::{Diagnostic, Related, Severity};
 
+use super::go_json;
 use super::paths::Paths;
 use super::pattern::{Pattern, group};
 
 static ANSI: Pattern =
     Pattern::new("\u{1b}(?:\\[[0-9;:?]*[ -/]*[@-~]|\\][^\u{7}\u{1b}]*(?:\u{7}|\u{1b}\\\\)|[()][A-Z0-9]|[=>])");
-static ENTERING: Pattern = Pattern::new(r"^g?make(?:\[\d+\])?: (Entering|Leaving) directory [`'](.+)'$");
+static TAP_OWN: Pattern =
+    Pattern::new(r"^# (?:Subtest: |(?:tests|suites|pass|fail|cancelled|skipped|todo|duration_ms) [\d.]+$)");
+static ENTERING: Pattern =
+    Pattern::with(&[" directory "], r"^g?make(?:\[\d+\])?: (Entering|Leaving) directory [`'](.+)'$");
 
 /// Longest part of a line that is looked at, in bytes.
 const MAX_LINE: usize = 4000;
@@ -37,22 +41,22 @@ pub(super) struct Log<'a> {
 pub(super) fn clean(text: &str) -> String {
     let text = if text.contains('\u{1b}') { ANSI.replace_all(text, "") } else { text.to_owned() };
     let mut out = String::with_capacity(text.len());
+    let mut go = go_json::Unwrapper::default();
+    let tap = text.contains("TAP version 1");
     for line in text.split('\n') {
         // A carriage return draws a line anew; what stands last is what a person sees.
         let line = line.trim_end_matches('\r');
         let line = line.rsplit('\r').next().unwrap_or(line);
-        if line.starts_with('{')
-            && line.contains("\"Action\":")
-            && let Ok(serde_json::Value::Object(event)) = serde_json::from_str(line)
-        {
-            if let Some(output) = event.get("Output").and_then(serde_json::Value::as_str) {
-                out.push_str(output);
-            }
-            continue;
+        if tap && let Some(printed) = line.strip_prefix("# ").filter(|_| !TAP_OWN.matches(line)) {
+            // What a test file printed as errors is a comment here.
+            out.push_str(&printed.replace("\\#", "#"));
+            out.push('\n');
+        } else if !go.take(line, &mut out) {
+            out.push_str(line);
+            out.push('\n');
         }
-        out.push_str(line);
-        out.push('\n');
     }
+    go.finish(&mut out);
     out
 }
 
@@ -131,6 +135,8 @@ pub(super) struct Out {
     pub(super) failed: Option<u32>,
     /// Tests of Go that were listed by name, and packages that passed.
     pub(super) go: (u32, u32),
+    /// File of the suite that a runner for JavaScript reports on.
+    pub(super) suite: Option<String>,
 }
 
 impl Out {

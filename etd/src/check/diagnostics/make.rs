@@ -5,11 +5,13 @@ use proto::diagnostic::{Related, Severity};
 use super::log::{Log, Out, error};
 use super::pattern::{Pattern, group, number};
 
-static TARGET: Pattern = Pattern::new(r"^(?:g?make)(?:\[\d+\])?: \*\*\* \[(?:(\S+?):(\d+): )?(.+)\] (?:Error \d+|\S+)");
-static MAKEFILE: Pattern = Pattern::new(r"^(\S+?):(\d+): \*\*\* (.+?)\.?(?:  Stop\.)?$");
-static PLAIN: Pattern = Pattern::new(r"^g?make(?:\[\d+\])?: \*\*\* (.+?)\.?(?:  Stop\.)?$");
-static OTHER: Pattern = Pattern::new(r"^g?make(?:\[\d+\])?: ");
-static CMAKE: Pattern = Pattern::new(
+static TARGET: Pattern =
+    Pattern::with(&["*** "], r"^(?:g?make)(?:\[\d+\])?: \*\*\* \[(?:(\S+?):(\d+): )?(.+)\] (?:Error \d+|\S+)");
+static MAKEFILE: Pattern = Pattern::with(&["*** "], r"^(\S+?):(\d+): \*\*\* (.+?)\.?(?:  Stop\.)?$");
+static PLAIN: Pattern = Pattern::with(&["*** "], r"^g?make(?:\[\d+\])?: \*\*\* (.+?)\.?(?:  Stop\.)?$");
+static OTHER: Pattern = Pattern::with(&["make"], r"^g?make(?:\[\d+\])?: ");
+static CMAKE: Pattern = Pattern::with(
+    &["CMake "],
     r"^CMake (Error|Warning|Deprecation Warning)(?: \(dev\))?(?: at (\S+?):(\d+)(?: \((\w+)\))?| in (\S+))?:(?: (.+))?$",
 );
 

@@ -7,11 +7,15 @@
 mod gcc;
 mod generic;
 mod go;
+mod go_json;
+mod java;
+mod jest;
 mod log;
 mod make;
 mod node;
 mod paths;
 pub(crate) mod pattern;
+mod pycheck;
 mod python;
 mod rust;
 mod tsc;
@@ -24,6 +28,7 @@ use std::collections::HashMap;
 
 use proto::diagnostic::{Diagnostic, Severity};
 
+pub(crate) use self::go_json::readable;
 use self::log::{Log, Out};
 pub use self::paths::Paths;
 
@@ -53,7 +58,7 @@ pub struct ToolOutput<'a> {
 pub struct Reading {
     /// Each finding once, errors first, otherwise in the order of the output.
     pub diagnostics: Vec<Diagnostic>,
-    /// Tests that passed, where the output says so. Go without `-v` counts packages.
+    /// Tests that passed, where the output says so. Go counts packages where neither `-v` nor `-json` lists its tests.
     pub tests_passed: Option<u32>,
     /// Tests that failed, where the output says so.
     pub tests_failed: Option<u32>,
@@ -63,8 +68,19 @@ pub struct Reading {
 type Reader = fn(&Log<'_>, usize, &mut Out) -> Option<usize>;
 
 /// In order: the more particular ones first.
-const READERS: &[Reader] =
-    &[rust::take, python::take, go::take, tsc::take, gcc::take, make::take, node::take, generic::take];
+const READERS: &[Reader] = &[
+    rust::take,
+    python::take,
+    pycheck::take,
+    go::take,
+    tsc::take,
+    java::take,
+    gcc::take,
+    make::take,
+    jest::take,
+    node::take,
+    generic::take,
+];
 
 /// Reads an output.
 #[must_use]

@@ -1,22 +1,23 @@
 //! Node: syntax errors, stacks, missing modules, its test runner (TAP and spec), and npm.
 
-use proto::diagnostic::Related;
+use proto::diagnostic::{Diagnostic, Related};
 
 use super::log::{Log, Out, error, place, test_message};
 use super::pattern::{Pattern, group, number};
 
 static HEADER: Pattern = Pattern::new(r"^(?:Uncaught )?((?:file://)?/\S.*|node:\S+|\S+\.[cm]?[jt]sx?):(\d+)$");
-static ERROR: Pattern = Pattern::new(r"^\s*(?:Uncaught )?((?:\w+Error|Error|AggregateError)(?: \[\w+\])?): (.*)$");
-static FRAME: Pattern = Pattern::new(r"^\s+at (?:.*\()?((?:file://)?[^()\s]+?):(\d+):(\d+)\)?(?: \{)?$");
-static BARE_FRAME: Pattern = Pattern::new(r"^\s+(?:.*\()?((?:file://)?[^()\s]+?):(\d+):(\d+)\)?$");
-static REQUIRE: Pattern = Pattern::new(r"^- (\S.*)$");
-static IMPORTED: Pattern = Pattern::new(r"imported from (\S+?)(?:$|[\s'])");
-static MODULE: Pattern = Pattern::new(r"(?:requested module|Cannot find module) '(\.[^']*)'");
-static NOT_OK: Pattern = Pattern::new(r"^(\s*)not ok \d+ (?:- )?(.*)$");
-static FIELD: Pattern = Pattern::new(r#"^\s*(error|location|failureType|name): (.*)$"#);
-static CROSS: Pattern = Pattern::new(r"^(\s*)✖ (.+?)(?: \(\d[\d.]*ms\))?$");
-static COUNT: Pattern = Pattern::new(r"^(?:#|ℹ) (pass|fail) (\d+)$");
-static NPM: Pattern = Pattern::new(r"^npm (?:error|ERR!)(?: (.*))?$");
+static ERROR: Pattern =
+    Pattern::with(&["Error"], r"^\s*(?:Uncaught )?((?:\w+Error|Error|AggregateError)(?: \[\w+\])?): (.*)$");
+static FRAME: Pattern = Pattern::with(&["at "], r"^\s+at (?:.*\()?((?:file://)?[^()\s]+?):(\d+):(\d+)\)?(?: \{)?$");
+static BARE_FRAME: Pattern = Pattern::with(&[":"], r"^\s+(?:.*\()?((?:file://)?[^()\s]+?):(\d+):(\d+)\)?$");
+static REQUIRE: Pattern = Pattern::with(&["- "], r"^- (\S.*)$");
+static IMPORTED: Pattern = Pattern::with(&["imported from"], r"imported from (\S+?)(?:$|[\s'])");
+static MODULE: Pattern = Pattern::with(&["module '"], r"(?:requested module|Cannot find module) '(\.[^']*)'");
+static NOT_OK: Pattern = Pattern::with(&["not ok "], r"^(\s*)not ok \d+ (?:- )?(.*)$");
+static FIELD: Pattern = Pattern::with(&[": "], r#"^\s*(error|location|failureType|name): (.*)$"#);
+static CROSS: Pattern = Pattern::with(&["✖"], r"^(\s*)✖ (.+?)(?: \(\d[\d.]*ms\))?$");
+static COUNT: Pattern = Pattern::with(&[" pass ", " fail "], r"^(?:#|ℹ) (pass|fail) (\d+)$");
+static NPM: Pattern = Pattern::with(&["npm "], r"^npm (?:error|ERR!)(?: (.*))?$");
 
 pub(super) fn take(log: &Log<'_>, at: usize, out: &mut Out) -> Option<usize> {
     let text = log.text(at);
@@ -38,7 +39,9 @@ pub(super) fn take(log: &Log<'_>, at: usize, out: &mut Out) -> Option<usize> {
     if NPM.matches(text) {
         return Some(npm(log, at, out));
     }
-    if let Some(found) = HEADER.captures(text) {
+    if text.ends_with(|c: char| c.is_ascii_digit())
+        && let Some(found) = HEADER.captures(text)
+    {
         let start = log.until(at + 1, 12, |text| ERROR.matches(text));
         if ERROR.matches(log.text(start)) {
             let file = log.find(group(&found, 1), at);
@@ -65,7 +68,8 @@ fn thrown(log: &Log<'_>, at: usize, header: Option<(String, Option<u32>)>, out: 
         message.push_str(&format!("\n{}", log.text(index).trim_end()));
     }
     let mut diagnostic = error("node", format!("{kind}: {message}"));
-    let end = log.until(stack, 200, |text| text.is_empty());
+    let over = |text: &str| text.is_empty() || text.starts_with("Node.js v") || text.starts_with("# Subtest: ");
+    let end = log.until(stack, 200, over);
     let mut frames = Vec::new();
     let syntax = kind.starts_with("SyntaxError");
     for index in stack..end {
@@ -97,13 +101,22 @@ fn thrown(log: &Log<'_>, at: usize, header: Option<(String, Option<u32>)>, out: 
         (diagnostic.file, diagnostic.line) = (Some(file), line);
     }
     place(&mut diagnostic, frames);
-    if let (Some(from), Some(module)) = (diagnostic.file.clone(), MODULE.captures(&diagnostic.message.clone()))
-        && let Some(file) = log.paths.module(group(&module, 1), &from)
-    {
-        place(&mut diagnostic, vec![Related { file, line: None, message: "the module that is imported".to_owned() }]);
-    }
+    module_places(log, at, &mut diagnostic);
     out.push(diagnostic);
     end
+}
+
+/// The module of the tree that an import means is a place too.
+pub(super) fn module_places(log: &Log<'_>, at: usize, diagnostic: &mut Diagnostic) {
+    let Some(module) = MODULE.captures(&diagnostic.message) else { return };
+    let from = diagnostic
+        .file
+        .clone()
+        .or_else(|| IMPORTED.captures(&diagnostic.message).and_then(|importer| log.find(group(&importer, 1), at)));
+    let Some(from) = from else { return };
+    if let Some(file) = log.paths.module(group(&module, 1), &from) {
+        place(diagnostic, vec![Related { file, line: None, message: "the module that is imported".to_owned() }]);
+    }
 }
 
 fn tap(log: &Log<'_>, at: usize, out: &mut Out) -> usize {
@@ -147,7 +160,7 @@ fn tap(log: &Log<'_>, at: usize, out: &mut Out) -> usize {
             frames.extend(log.related(group(&frame, 1), index, number(&frame, 2), "called from here"));
         }
     }
-    if !children {
+    if !children && !is_echo(log, at, name, &said.join(" "), out) {
         said.retain(|line| !line.is_empty());
         let mut diagnostic = error("node", test_message(name, &said.join("\n")));
         frames.extend(location);
@@ -155,6 +168,18 @@ fn tap(log: &Log<'_>, at: usize, out: &mut Out) -> usize {
         out.push(diagnostic);
     }
     end
+}
+
+/// Whether a test is a file that couldn't even be run: why was said before.
+fn is_echo(log: &Log<'_>, at: usize, name: &str, said: &str, out: &Out) -> bool {
+    said.trim_matches('\'') == "test failed"
+        && log.find(name, at).is_some_and(|file| {
+            let touches = |found: &&Diagnostic| {
+                found.file.as_ref() == Some(&file) || found.related.iter().any(|related| related.file == file)
+            };
+            // What it imports may be what was wrong.
+            out.found.iter().any(|found| touches(&found)) || out.found.last().is_some_and(|last| last.tool == "node")
+        })
 }
 
 fn spec(log: &Log<'_>, at: usize, out: &mut Out) -> usize {
@@ -173,7 +198,11 @@ fn spec(log: &Log<'_>, at: usize, out: &mut Out) -> usize {
         }
     }
     let message = said.join("\n");
-    if message.is_empty() || message.contains("subtest failed") || message.contains("subtests failed") {
+    if message.is_empty()
+        || message.contains("subtest failed")
+        || message.contains("subtests failed")
+        || is_echo(log, at, name, &message, out)
+    {
         return end;
     }
     let mut diagnostic = error("node", test_message(name, &message));

@@ -6,26 +6,33 @@ use super::IS_THERE;
 use super::log::{Log, Out, error, place, test_message};
 use super::pattern::{Pattern, group, number};
 
-static TRACEBACK: Pattern = Pattern::new(r"^\s*Traceback \(most recent call last\):$");
-static FRAME: Pattern = Pattern::new(r#"^(?:E\s)?\s*File "([^"]+)", line (\d+)(?:, in (.+))?$"#);
+static TRACEBACK: Pattern = Pattern::with(&["Traceback"], r"^\s*Traceback \(most recent call last\):$");
+static FRAME: Pattern = Pattern::with(&["File \""], r#"^(?:E\s)?\s*File "([^"]+)", line (\d+)(?:, in (.+))?$"#);
 static RAISED: Pattern = Pattern::new(r"^(?:E\s+)?([A-Za-z_][\w.]*)(?:: (.*))?$");
-static CHAINED: Pattern =
-    Pattern::new(r"^(?:During handling of the above exception|The above exception was the direct cause)");
-static SORRY: Pattern = Pattern::new(r"^Sorry: (\w+): (.*) \((\S+?), line (\d+)\)$");
-static COMPILING: Pattern = Pattern::new(r"^\*\*\* Error compiling '(.+)'\.\.\.$");
-static UNITTEST: Pattern = Pattern::new(r"^(FAIL|ERROR): (.+)$");
-static RAN: Pattern = Pattern::new(r"^Ran (\d+) tests? in ");
-static UNITTEST_COUNT: Pattern = Pattern::new(r"(failures|errors|skipped|expected failures)=(\d+)");
-static SECTION: Pattern = Pattern::new(r"^_{3,} (.+?) _{3,}$");
-static RULE: Pattern = Pattern::new(r"^={5,}");
-static PYTEST_FRAME: Pattern = Pattern::new(r"^(\S[^:]*\.py):(\d+):(?: (?:in (.+)|([\w.]+)))?$");
-static SUMMARY: Pattern = Pattern::new(r"^(FAILED|ERROR) ([^\s:]+\.py)(?:::(\S+))?(?: - (.*))?$");
-static TOTALS: Pattern = Pattern::new(r"^(?:=+ )?((?:\d+ [a-z]+(?:, )?)+) in [\d.]+s");
-static TOTAL: Pattern = Pattern::new(r"(\d+) (passed|failed|errors?)\b");
-static OTHER_MODULE: Pattern = Pattern::new(r"from '[^']+' \(([^)]+\.py)\)");
-static NO_MODULE: Pattern = Pattern::new(r"No module named '([\w.]+)'");
-static NAMES: Pattern =
-    Pattern::new(r"^(?:\w+\.)*(?:ImportError|ModuleNotFoundError|NameError|SyntaxError|IndentationError|TabError)$");
+static CHAINED: Pattern = Pattern::with(
+    &["exception"],
+    r"^(?:During handling of the above exception|The above exception was the direct cause)",
+);
+static SORRY: Pattern = Pattern::with(&["Sorry: "], r"^Sorry: (\w+): (.*) \((\S+?), line (\d+)\)$");
+static COMPILING: Pattern = Pattern::with(&["*** Error compiling"], r"^\*\*\* Error compiling '(.+)'\.\.\.$");
+static UNITTEST: Pattern = Pattern::with(&["FAIL: ", "ERROR: "], r"^(FAIL|ERROR): (.+)$");
+static RAN: Pattern = Pattern::with(&["Ran "], r"^Ran (\d+) tests? in ");
+static UNITTEST_COUNT: Pattern = Pattern::with(&["="], r"(failures|errors|skipped|expected failures)=(\d+)");
+static SECTION: Pattern = Pattern::with(&["___"], r"^_{3,} (.+?) _{3,}$");
+static RULE: Pattern = Pattern::with(&["====="], r"^={5,}");
+static PYTEST_FRAME: Pattern = Pattern::with(&[".py:"], r"^(\S[^:]*\.py):(\d+):(?: (?:in (.+)|([\w.]+)))?$");
+static SUMMARY: Pattern =
+    Pattern::with(&["FAILED ", "ERROR "], r"^(FAILED|ERROR) ([^\s:]+\.py)(?:::(\S+))?(?: - (.*))?$");
+static FIXTURE: Pattern = Pattern::with(&["file "], r"^file (\S+\.py), line (\d+)$");
+static TB_LINE: Pattern = Pattern::with(&[".py:"], r"^(\S[^:]*\.py):(\d+): (\w[\w.]*(?::.*)?)$");
+static TOTALS: Pattern = Pattern::with(&[" in "], r"^(?:=+ )?((?:\d+ [a-z]+(?:, )?)+) in [\d.]+s");
+static TOTAL: Pattern = Pattern::with(&["passed", "failed", "error"], r"(\d+) (passed|failed|errors?)\b");
+static OTHER_MODULE: Pattern = Pattern::with(&[".py)"], r"from '[^']+' \(([^)]+\.py)\)");
+static NO_MODULE: Pattern = Pattern::with(&["No module named"], r"No module named '([\w.]+)'");
+static NAMES: Pattern = Pattern::with(
+    &["Error"],
+    r"^(?:\w+\.)*(?:ImportError|ModuleNotFoundError|NameError|SyntaxError|IndentationError|TabError)$",
+);
 
 pub(super) fn take(log: &Log<'_>, at: usize, out: &mut Out) -> Option<usize> {
     let text = log.text(at);
@@ -83,6 +90,11 @@ pub(super) fn take(log: &Log<'_>, at: usize, out: &mut Out) -> Option<usize> {
     }
     if let Some(found) = SUMMARY.captures(text) {
         summary(log, at, &found, out);
+        return Some(at + 1);
+    }
+    // With --tb=line the place stands below what was raised; the closing list says which test it was.
+    if TB_LINE.matches(text) && at > 0 && (log.text(at - 1).starts_with("E  ") || log.text(at - 1).starts_with("    "))
+    {
         return Some(at + 1);
     }
     if let Some(found) = TOTALS.captures(text) {
@@ -162,12 +174,17 @@ fn exception(
         frames.extend(log.related(group(&other, 1), at, None, "the module that is imported"));
     }
     if let Some(module) = NO_MODULE.captures(said) {
-        let path = group(&module, 1).replace('.', "/");
-        let file = [format!("{path}.py"), format!("{path}/__init__.py")].iter().find_map(|path| log.find(path, at));
+        let file = module_file(log, at, group(&module, 1));
         frames.extend(file.map(|file| Related { file, line: None, message: IS_THERE.to_owned() }));
     }
     place(&mut diagnostic, frames);
     diagnostic
+}
+
+/// The file of the tree that holds this module.
+pub(super) fn module_file(log: &Log<'_>, at: usize, module: &str) -> Option<String> {
+    let path = module.replace('.', "/");
+    [format!("{path}.py"), format!("{path}/__init__.py")].iter().find_map(|path| log.find(path, at))
 }
 
 /// A section of pytest's report: one test, or one file that can't be collected.
@@ -183,6 +200,8 @@ fn section(log: &Log<'_>, at: usize, title: &str, out: &mut Out) -> usize {
                 frames.extend(log.related(group(&frame, 1), index, number(&frame, 2), "here"));
             }
             said.push(line);
+        } else if let Some(frame) = FIXTURE.captures(text) {
+            frames.extend(log.related(group(&frame, 1), index, number(&frame, 2), "the test"));
         } else if let Some(frame) = PYTEST_FRAME.captures(text) {
             frames.extend(log.related(group(&frame, 1), index, number(&frame, 2), "called from here"));
             crash = frame.get(4).map_or(crash, |kind| kind.as_str());
@@ -223,6 +242,15 @@ fn summary(log: &Log<'_>, at: usize, found: &regex::Captures<'_>, out: &mut Out)
     let Some(file) = log.find(group(found, 2), at) else { return };
     let name = group(found, 3).rsplit("::").next().unwrap_or_default().to_owned();
     let prefix = format!("test {name} failed: ");
+    // Without a traceback the report doesn't know the file.
+    if let Some(placeless) = out
+        .found
+        .iter_mut()
+        .find(|found| !name.is_empty() && found.file.is_none() && found.message.starts_with(&prefix))
+    {
+        placeless.file = Some(file);
+        return;
+    }
     let touches = |diagnostic: &Diagnostic| {
         diagnostic.file.as_deref() == Some(&file) || diagnostic.related.iter().any(|related| related.file == file)
     };
@@ -238,6 +266,12 @@ fn summary(log: &Log<'_>, at: usize, found: &regex::Captures<'_>, out: &mut Out)
         "pytest",
         if name.is_empty() { format!("cannot be collected: {said}") } else { test_message(&name, said) },
     );
-    diagnostic.file = Some(file);
+    let begin = said.trim_end_matches('.');
+    let told = (0..at).rev().take(2000).find_map(|index| {
+        let line =
+            TB_LINE.captures(log.text(index)).filter(|line| !begin.is_empty() && group(line, 3).starts_with(begin))?;
+        (log.find(group(&line, 1), index).as_ref() == Some(&file)).then(|| number(&line, 2)).flatten()
+    });
+    (diagnostic.file, diagnostic.line) = (Some(file), told);
     out.push(diagnostic);
 }

@@ -6,17 +6,21 @@ use serde::Deserialize;
 use super::log::{Log, Out, error, place, test_message};
 use super::pattern::{Pattern, group, number};
 
-static HEADER: Pattern = Pattern::new(r"^(error|warning)(?:\[(\w+)\])?: (.+)$");
-static ARROW: Pattern = Pattern::new(r"^\s*(-->|:::) (.+?)(?::(\d+):(\d+))?$");
-static LABEL: Pattern = Pattern::new(r"^\s*\|.*?\^+ [-\s^]*(.+)$");
-static CHILD: Pattern = Pattern::new(r"^\s*(?:= )?(note|help): (.+)$");
-static TEST_BLOCK: Pattern = Pattern::new(r"^---- (.+?) stdout ----$");
-static PANIC: Pattern = Pattern::new(r"^thread '(.*?)'(?: \(\d+\))? panicked at (.+?):(\d+):(\d+):$");
-static OLD_PANIC: Pattern = Pattern::new(r"^thread '(.*?)' panicked at '(.*)', (.+?):(\d+):(\d+)$");
-static FRAME: Pattern = Pattern::new(r"^\s+at (.+?):(\d+)(?::\d+)?$");
-static RESULT: Pattern = Pattern::new(r"^test result: \S+ (\d+) passed; (\d+) failed;");
-static QUOTED_PATH: Pattern = Pattern::new(r"`([^`]*/[^`]*\.toml)`");
-static REQUIRED_BY: Pattern = Pattern::new(r"(?:required by package|in the package) `[^`]*\((/[^)`]+)\)");
+static HEADER: Pattern = Pattern::with(&["error", "warning"], r"^(error|warning)(?:\[(\w+)\])?: (.+)$");
+static ARROW: Pattern = Pattern::with(&["-->", ":::"], r"^\s*(-->|:::) (.+?)(?::(\d+):(\d+))?$");
+static LABEL: Pattern = Pattern::with(&["^"], r"^\s*\|.*?\^+ [-\s^]*(.+)$");
+static CHILD: Pattern = Pattern::with(&["note: ", "help: "], r"^\s*(?:= )?(note|help): (.+)$");
+static TEST_BLOCK: Pattern = Pattern::with(&["stdout ----"], r"^---- (.+?) stdout ----$");
+static PANIC: Pattern =
+    Pattern::with(&["panicked at "], r"^thread '(.*?)'(?: \(\d+\))? panicked at (.+?):(\d+):(\d+):$");
+static OLD_PANIC: Pattern = Pattern::with(&["panicked at "], r"^thread '(.*?)' panicked at '(.*)', (.+?):(\d+):(\d+)$");
+static FRAME: Pattern = Pattern::with(&["at "], r"^\s+at (.+?):(\d+)(?::\d+)?$");
+static RESULT: Pattern = Pattern::with(&["test result: "], r"^test result: \S+ (\d+) passed; (\d+) failed;");
+static QUOTED_PATH: Pattern = Pattern::with(&[".toml`"], r"`([^`]*/[^`]*\.toml)`");
+static REQUIRED_BY: Pattern =
+    Pattern::with(&["package `"], r"(?:required by package|in the package) `[^`]*\((/[^)`]+)\)");
+static MEMBER: Pattern = Pattern::with(&["workspace member `"], r"workspace member `(/[^`]+)`");
+static TOLD_AT: Pattern = Pattern::with(&[" at "], r" at (\S+\.rs):(\d+):(\d+)$");
 static NOISE: Pattern = Pattern::new(
     r"^(?:aborting due to|could not compile|test failed, to rerun|\d+ target|\d+ warnings? emitted|\d+ positional|process didn't exit|build failed|doctest failed|`.*` \(.*\) generated \d+ warning|unused manifest key|For more information)",
 );
@@ -166,6 +170,19 @@ fn header(log: &Log<'_>, at: usize, out: &mut Out) -> Option<usize> {
     while log.text(end).is_empty() && log.text(end + 1).starts_with("Caused by:") {
         end = log.until(end + 1, 60, str::is_empty);
     }
+    // Why no version fits stands in paragraphs of its own.
+    if message.starts_with("failed to select a version") {
+        end = log.until(end, 20, |text| HEADER.matches(text));
+    }
+    if let Some(member) = MEMBER.captures(message)
+        && !log.text(end.saturating_sub(1)).starts_with(' ')
+    {
+        // What is wrong with it was said above.
+        let manifest = log.find(&format!("{}/Cargo.toml", group(&member, 1)), at);
+        if out.found.last().is_some_and(|last| last.file.is_some() && last.file == manifest) {
+            return Some(end);
+        }
+    }
     let mut diagnostic = error("cargo", message);
     diagnostic.severity = if group(&found, 1) == "error" { Severity::Error } else { Severity::Warning };
     diagnostic.code = found.get(2).map(|code| code.as_str().to_owned());
@@ -202,9 +219,11 @@ fn header(log: &Log<'_>, at: usize, out: &mut Out) -> Option<usize> {
     if diagnostic.file.is_none() {
         // Of a manifest only the name may be said.
         let whole = diagnostic.message.clone();
-        diagnostic.file = QUOTED_PATH.captures(&whole).and_then(|path| log.find(group(&path, 1), at)).or_else(|| {
-            REQUIRED_BY.captures(&whole).and_then(|dir| log.find(&format!("{}/Cargo.toml", group(&dir, 1)), at))
-        });
+        let member = MEMBER.captures(&whole).and_then(|dir| log.find(&format!("{}/Cargo.toml", group(&dir, 1)), at));
+        diagnostic.file =
+            member.or_else(|| QUOTED_PATH.captures(&whole).and_then(|path| log.find(group(&path, 1), at))).or_else(
+                || REQUIRED_BY.captures(&whole).and_then(|dir| log.find(&format!("{}/Cargo.toml", group(&dir, 1)), at)),
+            );
         let rusty = arrows > 0
             || diagnostic.code.is_some()
             || whole.contains("Cargo.toml")
@@ -230,7 +249,14 @@ fn test_block(log: &Log<'_>, at: usize, name: &str, out: &mut Out) -> usize {
     } else {
         let lines: Vec<&str> =
             (at + 1..end).map(|index| log.text(index)).filter(|text| !text.is_empty()).take(20).collect();
-        out.push(error("cargo", test_message(name, &lines.join("\n"))));
+        let mut diagnostic = error("cargo", test_message(name, &lines.join("\n")));
+        let told = lines.iter().find_map(|line| TOLD_AT.captures(line));
+        if let Some(told) = told
+            && let Some(file) = log.find(group(&told, 1), at)
+        {
+            (diagnostic.file, diagnostic.line, diagnostic.column) = (Some(file), number(&told, 2), number(&told, 3));
+        }
+        out.push(diagnostic);
     }
     end
 }

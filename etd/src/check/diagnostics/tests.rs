@@ -9,9 +9,16 @@ use crate::relpath::RelPath;
 
 macro_rules! sample {
     ($name:literal) => {
-        include_str!(concat!("samples/", $name, ".txt"))
+        include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/check/diagnostics/samples/", $name, ".txt"))
     };
 }
+
+mod compilers;
+mod floods;
+mod forms;
+mod go;
+mod runners;
+mod rust;
 
 fn paths(files: &[&str]) -> Paths {
     Paths::new("/w/proj", files.iter().map(|file| RelPath::parse(file).unwrap()).collect())
@@ -70,128 +77,6 @@ const PY: &[&str] = &[
     "tests/test_y.py",
     "tests/test_z.py",
 ];
-
-#[test]
-fn go() {
-    check("go", sample!("go_cycle"), GO, None, &["b/b.go import cycle not allowed <a/a.go>"]);
-    check(
-        "go",
-        sample!("go_found"),
-        GO,
-        None,
-        &[
-            "internal/store/other.go:1 found packages wrong (other.go) and store (store.go) in /w/proj/internal/store <internal/store/store.go:1> <main.go:7>",
-        ],
-    );
-    check(
-        "go",
-        sample!("go_iface"),
-        GO,
-        None,
-        &[
-            "main.go:11 cannot use M{} (value of struct type M) as S value in variable declaration: M does not implement S (wrong type for method Get)",
-        ],
-    );
-    check(
-        "go",
-        sample!("go_imports"),
-        GO,
-        None,
-        &[
-            "main.go:5 no required module provides package example.com/app/nope <go.mod>",
-            "main.go:6 package foo/bar is not in std (/usr/local/go/src/foo/bar)",
-            "main.go:4 no required module provides package github.com/gorilla/mux <go.mod>",
-        ],
-    );
-    check(
-        "go",
-        sample!("go_many"),
-        GO,
-        None,
-        &[
-            "main.go:4 undefined: a0",
-            "main.go:5 undefined: a1",
-            "main.go:6 undefined: a2",
-            "main.go:7 undefined: a3",
-            "main.go:8 undefined: a4",
-            "main.go:9 undefined: a5",
-            "main.go:10 undefined: a6",
-            "main.go:11 undefined: a7",
-            "main.go:12 undefined: a8",
-            "main.go:13 undefined: a9",
-        ],
-    );
-    check("go", sample!("go_mod"), GO, None, &["go.mod:1 unknown directive: modul"]);
-    check(
-        "go",
-        sample!("go_nomod"),
-        GO,
-        None,
-        &["go.mod pattern ./...: directory prefix . does not contain main module or its selected dependencies"],
-    );
-    check(
-        "go",
-        sample!("go_redeclared"),
-        GO,
-        None,
-        &["internal/store/store.go:5 Open redeclared in this block <internal/store/other.go:3>"],
-    );
-    check(
-        "go",
-        sample!("go_syntax"),
-        GO,
-        None,
-        &[
-            "main.go:5 syntax error: unexpected }, expected expression",
-            "main.go:7 syntax error: unexpected name y, expected (",
-        ],
-    );
-    check("go", sample!("go_syntax_vet"), GO, None, &["main.go:5 expected operand, found '}' (and 1 more errors)"]);
-    check(
-        "go",
-        sample!("go_test"),
-        GO,
-        Some((0, 2)),
-        &[
-            "main_test.go:7 test TestAdd failed: Add(1, 2) = -1, want 3",
-            "main_test.go:14 test TestSub/one failed: sub failed",
-        ],
-    );
-    check("go", sample!("go_test_build"), GO, None, &["main_test.go:6 undefined: Booom"]);
-    check(
-        "go",
-        sample!("go_test_panic"),
-        GO,
-        Some((0, 1)),
-        &["main.go:5 test TestBoom failed: panic: assignment to entry in nil map <main_test.go:6>"],
-    );
-    check(
-        "go",
-        sample!("go_test_v"),
-        GO,
-        Some((2, 2)),
-        &[
-            "main_test.go:7 test TestAdd failed: Add(1, 2) = -1, want 3",
-            "main_test.go:14 test TestSub/one failed: sub failed",
-        ],
-    );
-    check(
-        "go",
-        sample!("go_types"),
-        GO,
-        None,
-        &[
-            "main.go:5 \"os\" imported and not used",
-            "main.go:11 declared and not used: n",
-            "main.go:11 cannot use \"x\" (untyped string constant) as int value in variable declaration",
-            "main.go:12 undefined: undefinedName",
-            "main.go:12 undefined: store.Missing",
-            "main.go:13 too many arguments in call to store.Open",
-        ],
-    );
-    check("go", sample!("go_vet"), GO, None, &["main.go:6 fmt.Printf format %d has arg \"x\" of wrong type string"]);
-    check("go", sample!("go_vet_type"), GO, None, &["main.go:4 undefined: undefinedA"]);
-}
 
 #[test]
 fn cargo() {
@@ -489,91 +374,6 @@ fn run(tool: &str, stderr: &str, files: &[&str], success: bool) -> Reading {
     read(&ToolOutput { tool, stdout: "", stderr, dir: "", success }, &paths(files))
 }
 
-/// Forms that the tools at hand don't print any more, or that aren't at hand.
-#[test]
-fn other_forms() {
-    let table: &[(&str, &[&str], &[&str])] = &[
-        (
-            "thread 'tests::a' panicked at 'boom', src/lib.rs:4:9\nnote: run with `RUST_BACKTRACE=1`\n",
-            RUST,
-            &["src/lib.rs:4 test tests::a failed: boom"],
-        ),
-        (
-            "error: failed to parse manifest at `/w/proj/Cargo.toml`\n\nCaused by:\n  no targets specified in the manifest\n",
-            RUST,
-            &["Cargo.toml failed to parse manifest at `/w/proj/Cargo.toml`"],
-        ),
-        (
-            "main.c:(.text+0x5): undefined reference to `add'\ncollect2: error: ld returned 1 exit status\n",
-            C,
-            &["main.c undefined reference to `add'"],
-        ),
-        (
-            "/usr/bin/ld: util.o:(.bss+0x0): multiple definition of `n'; main.o:(.bss+0x0): first defined here\n",
-            C,
-            &["util.c multiple definition of `n' <main.c>"],
-        ),
-        (
-            "In file included from util.h:3,\n                 from main.c:1:\n/usr/include/x.h:7:1: error: unknown type name ‘foo’\n",
-            C,
-            &["util.h:3 unknown type name ‘foo’ <main.c:1>"],
-        ),
-        (
-            "main.c:1:1: error: expected expression\n    1 | }\n      | ^\nutil.h:2:3: note: to match this\n1 error generated.\n",
-            C,
-            &["main.c:1 expected expression <util.h:2>"],
-        ),
-        (
-            "CMake Error at CMakeLists.txt:5 (add_executable):\n  Cannot find source file:\n\n    nope.c\n\n\n-- Configuring incomplete, errors occurred!\n",
-            &["CMakeLists.txt"],
-            &["CMakeLists.txt:5 Cannot find source file:"],
-        ),
-        (
-            "CMake Error: The source directory \"/w/proj\" does not appear to contain CMakeLists.txt.\n",
-            &["main.c"],
-            &["- The source directory \"/w/proj\" does not appear to contain CMakeLists.txt."],
-        ),
-        (
-            "go: cannot find main module, but found .git/config in /w\n",
-            &["main.go"],
-            &["- cannot find main module, but found .git/config in /w"],
-        ),
-        (
-            "go: downloading example.com/x v1.0.0\ngo: go.mod file not found in current directory or any parent directory; see 'go help modules'\n",
-            &["main.go"],
-            &["- go.mod file not found in current directory or any parent directory; see 'go help modules'"],
-        ),
-        (
-            "lib/thing.rb:12: syntax error, unexpected end\n",
-            &["lib/thing.rb"],
-            &["lib/thing.rb:12 syntax error, unexpected end"],
-        ),
-        ("src/Main.java:3: error: ';' expected\n", &["src/Main.java"], &["src/Main.java:3 ';' expected"]),
-        ("Program.cs(4,2): error CS1002: ; expected\n", &["Program.cs"], &["Program.cs:4 error CS1002: ; expected"]),
-        (
-            "main.go:4:2: no required module provides package other.org/app/internal/store; to add it:\n\tgo get other.org/app/internal/store\n",
-            GO,
-            &[
-                "main.go:4 no required module provides package other.org/app/internal/store <go.mod> <internal/store/other.go>",
-            ],
-        ),
-        ("thing.xyz:3: odd\n", &["thing.xyz"], &["thing.xyz:3 odd"]),
-        ("thing.xyz:3: odd\nthing.xyz:4: error: wrong\n", &["thing.xyz"], &["thing.xyz:4 wrong"]),
-        ("/etc/passwd:3: error: wrong\n", &["thing.xyz"], &["- /etc/passwd:3: wrong"]),
-        (
-            "\u{1b}[1m\u{1b}[31mmain.c:2:1: \u{1b}[0merror: expected ‘;’ before ‘}’\u{1b}[K\n",
-            C,
-            &["main.c:2 expected ‘;’ before ‘}’"],
-        ),
-        ("", C, &["- the command failed and printed nothing"]),
-        ("boom\nmake: *** [Makefile:3: all] Error 1\n", C, &["- boom <Makefile:3>"]),
-    ];
-    for (text, files, expected) in table {
-        let found: Vec<String> = run("sh", text, files, false).diagnostics.iter().map(short).collect();
-        assert_eq!(&found, expected, "{text}");
-    }
-}
-
 #[test]
 fn a_command_that_succeeded_has_no_errors() {
     let reading = run("make", "main.c:2:1: error: odd\nutil.c:1:1: warning: meh [-Wmeh]\n", C, true);
@@ -632,8 +432,8 @@ proptest! {
 
     /// Whatever is cut out of real outputs and put together, reading it ends, finds an error, and names files of the tree only.
     #[test]
-    fn any_output_is_read(cuts in prop::collection::vec((0usize..6, any::<u16>(), any::<u16>(), "[\\PC\t]{0,20}"), 1..8)) {
-        let samples = [sample!("go_test_panic"), sample!("cargo_test"), sample!("make_gcc"), sample!("node_tap"), sample!("unittest"), sample!("tsc_pretty")];
+    fn any_output_is_read(cuts in prop::collection::vec((0usize..16, any::<u16>(), any::<u16>(), "[\\PC\t]{0,20}"), 1..8)) {
+        let samples = [sample!("go_test_panic"), sample!("cargo_test"), sample!("make_gcc"), sample!("node_tap"), sample!("unittest"), sample!("tsc_pretty"), sample!("jest"), sample!("vitest"), sample!("javac"), sample!("mypy_pretty"), sample!("ruff_full"), sample!("go_test_json"), sample!("go_vet_json"), sample!("pytest_quiet"), sample!("nodetest_tap"), sample!("cargo_path")];
         let mut text = String::new();
         for (which, from, length, noise) in cuts {
             let characters = samples[which].chars().skip(usize::from(from) % 2000).take(usize::from(length) % 600);

@@ -6,12 +6,12 @@ use super::IS_THERE;
 use super::log::{Log, Out, error, place};
 use super::pattern::{Pattern, group, number};
 
-static PLAIN: Pattern = Pattern::new(r"^(\S.*?)\((\d+),(\d+)\): (error|warning|info) (TS\d+): (.+)$");
-static PRETTY: Pattern = Pattern::new(r"^(\S.*?):(\d+):(\d+) - (error|warning|info) (TS\d+): (.+)$");
-static GLOBAL: Pattern = Pattern::new(r"^error (TS\d+): (.+)$");
-static OTHER: Pattern = Pattern::new(r"^\s+(\S.*?):(\d+):(\d+)(?: - .*)?$");
+static PLAIN: Pattern = Pattern::with(&[" TS"], r"^(\S.*?)\((\d+),(\d+)\): (error|warning|info) (TS\d+): (.+)$");
+static PRETTY: Pattern = Pattern::with(&[" TS"], r"^(\S.*?):(\d+):(\d+) - (error|warning|info) (TS\d+): (.+)$");
+static GLOBAL: Pattern = Pattern::with(&["error TS"], r"^error (TS\d+): (.+)$");
+static OTHER: Pattern = Pattern::with(&[":"], r"^\s+(\S.*?):(\d+):(\d+)(?: - .*)?$");
 static EXCERPT: Pattern = Pattern::new(r"^(?:\d+ |\s*~+$|\s+\d+ )");
-static MODULE: Pattern = Pattern::new(r#"['"]+(\.[^'"]*)['"]+"#);
+static MODULE: Pattern = Pattern::with(&["'.", "\"."], r#"['"]+(\.[^'"]*)['"]+"#);
 
 pub(super) fn take(log: &Log<'_>, at: usize, out: &mut Out) -> Option<usize> {
     let text = log.text(at);

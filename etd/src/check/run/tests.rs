@@ -157,6 +157,27 @@ fn cargos_json_is_logged_as_text() {
     assert_eq!(readable(stdout), "plain\nerror: x\n{\"a\":1}\n");
 }
 
+#[test]
+fn gos_json_is_logged_as_text() {
+    let event = |action: &str, test: &str, output: &str| {
+        let value = serde_json::json!({ "Action": action, "Package": "app", "Test": test, "Output": output });
+        format!("{value}\n").replace("\"Test\":\"\"", "\"Elapsed\":0")
+    };
+    let stdout = [
+        event("output", "TestA", "=== RUN   TestA\n"),
+        event("output", "TestB", "=== RUN   TestB\n"),
+        event("output", "TestA", "    a_test.go:3: no\n"),
+        event("output", "TestB", "printed\n"),
+        event("output", "TestA", "--- FAIL: TestA (0.10s)\n"),
+        event("output", "TestB", "--- PASS: TestB (0.00s)\n"),
+        event("output", "", "FAIL\tapp\t0.1s\n"),
+        event("fail", "", ""),
+        "plain\n".to_owned(),
+    ];
+    let text = "--- FAIL: TestA (0.10s)\n    a_test.go:3: no\n--- PASS: TestB (0.00s)\nFAIL\tapp\t0.1s\nplain\n";
+    assert_eq!(readable(&stdout.concat()), text);
+}
+
 fn finding(severity: Severity, code: Option<&str>, message: &str) -> Diagnostic {
     Diagnostic { severity, code: code.map(str::to_owned), message: message.to_owned(), ..missing_tool("t") }
 }
@@ -176,23 +197,4 @@ fn findings_are_counted_once_and_sorted() {
     assert_eq!((check.status, check.exit_code, check.builds, check.parses), (CheckStatus::Red, None, true, true));
     let text = serde_json::to_string(&check).unwrap();
     assert_eq!(serde_json::from_str::<CheckRun>(&text).unwrap(), check);
-}
-
-#[test]
-fn syntax_errors_are_told_from_others() {
-    let table = [
-        (None, "syntax error: unexpected newline, expected }", true),
-        (None, "SyntaxError: invalid syntax", true),
-        (None, "expected one of `;` or `}`, found `let`", true),
-        (None, "expected ';' before '}' token", true),
-        (Some("TS1005"), "';' expected.", true),
-        (Some("TS2304"), "Cannot find name 'x'.", false),
-        (Some("E0308"), "expected `u32`, found `&str`", false),
-        (None, "undefined: Foo", false),
-        (None, "expected 3 to be 4", false),
-    ];
-    for (code, message, expected) in table {
-        assert_eq!(is_syntax_error(&finding(Severity::Error, code, message)), expected, "{message}");
-        assert!(!is_syntax_error(&finding(Severity::Warning, code, message)), "{message}");
-    }
 }
