@@ -1,14 +1,13 @@
 //! Whether an answer is enough. The judgement is a step: what it is measured by changes when the answer's files land, and a round
 //! that is resumed must come to the same one.
 
-use std::collections::BTreeMap;
-
 use proto::event::Event;
 use serde::{Deserialize, Serialize};
 
 use super::board::Board;
 use super::context::{RoundContext, Stop};
-use crate::answer::{Answer, Problem};
+use super::resolving::{self, Contents};
+use crate::answer::{Answer, Failed, Problem};
 use crate::calls::CallRecord;
 use crate::plan::Subtask;
 use crate::relpath::RelPath;
@@ -31,13 +30,14 @@ pub(super) async fn judged(
     attempt: u32,
     record: &CallRecord,
     answer: &Answer,
-    files: &BTreeMap<RelPath, Option<String>>,
+    failed: &[Failed],
+    files: &Contents,
 ) -> Result<Option<Lacking>, Stop> {
     let key = format!("read/{}/{attempt}", subtask.id);
     if let Some(judged) = cx.journal.recorded::<Option<Lacking>>(&key)? {
         return Ok(judged);
     }
-    let lacking = lacking(cx, answer, files, subtask).await;
+    let lacking = lacking(cx, answer, failed, files, subtask).await;
     let event = Event::WorkerFinished {
         worker: subtask.id.clone(),
         attempt,
@@ -56,9 +56,13 @@ pub(super) async fn judged(
 async fn lacking(
     cx: &RoundContext,
     answer: &Answer,
-    files: &BTreeMap<RelPath, Option<String>>,
+    failed: &[Failed],
+    files: &Contents,
     subtask: &Subtask,
 ) -> Option<Lacking> {
+    if !failed.is_empty() {
+        return Some(Lacking { reason: resolving::reasons(failed), stale: true });
+    }
     for problem in &answer.problems {
         let (path, reason) = match problem {
             Problem::Truncated(path) if !files.contains_key(path) => (path, format!("{path} was cut off")),

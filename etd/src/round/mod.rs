@@ -11,6 +11,7 @@ mod journal;
 mod judging;
 mod logs;
 mod planning;
+mod resolving;
 mod testing;
 #[cfg(test)]
 pub(crate) mod tests;
