@@ -22,6 +22,17 @@ pub(super) struct Lacking {
     pub stale: bool,
 }
 
+/// What a worker gave.
+#[derive(Clone, Copy)]
+pub(super) struct Given<'a> {
+    /// The newest answer.
+    pub answer: &'a Answer,
+    /// What of its edits didn't apply.
+    pub failed: &'a [Failed],
+    /// Complete files, those of earlier answers included.
+    pub files: &'a Contents,
+}
+
 /// Why an answer isn't enough, if so; recorded together with the event that the worker has finished.
 pub(super) async fn judged(
     cx: &RoundContext,
@@ -29,15 +40,13 @@ pub(super) async fn judged(
     subtask: &Subtask,
     attempt: u32,
     record: &CallRecord,
-    answer: &Answer,
-    failed: &[Failed],
-    files: &Contents,
+    given: Given<'_>,
 ) -> Result<Option<Lacking>, Stop> {
     let key = format!("read/{}/{attempt}", subtask.id);
     if let Some(judged) = cx.journal.recorded::<Option<Lacking>>(&key)? {
         return Ok(judged);
     }
-    let lacking = lacking(cx, answer, failed, files, subtask).await;
+    let lacking = lacking(cx, given, subtask).await;
     let event = Event::WorkerFinished {
         worker: subtask.id.clone(),
         attempt,
@@ -45,7 +54,7 @@ pub(super) async fn judged(
         tokens_in: record.usage.input,
         tokens_out: record.usage.output,
         duration_ms: record.duration_ms,
-        files: files.keys().map(ToString::to_string).collect(),
+        files: given.files.keys().map(ToString::to_string).collect(),
         spent: board.lock().spent(),
     };
     let events = vec![NewEvent::new(format!("worker.finished/{}/{attempt}", subtask.id), event)];
@@ -53,13 +62,7 @@ pub(super) async fn judged(
     Ok(lacking)
 }
 
-async fn lacking(
-    cx: &RoundContext,
-    answer: &Answer,
-    failed: &[Failed],
-    files: &Contents,
-    subtask: &Subtask,
-) -> Option<Lacking> {
+async fn lacking(cx: &RoundContext, Given { answer, failed, files }: Given<'_>, subtask: &Subtask) -> Option<Lacking> {
     if !failed.is_empty() {
         return Some(Lacking { reason: resolving::reasons(failed), stale: true });
     }

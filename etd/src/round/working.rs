@@ -12,7 +12,7 @@ use tokio::sync::watch;
 
 use super::board::{Board, Progress};
 use super::context::{Question, RoundContext, Seen, Stop};
-use super::judging::{Lacking, judged};
+use super::judging::{Given, Lacking, judged};
 use super::logs::Decision;
 use super::resolving::{self, Contents};
 use super::verdict::Halt;
@@ -114,9 +114,10 @@ async fn subtask_to_its_end(cx: &RoundContext, board: &Board, subtask: Subtask) 
         let answer = read(cx, &record, &owns);
         let key = format!("work/{id}/{attempt}");
         let mut resolved = resolving::resolve(cx, &key, &answer, &seen, &kept.still(&seen)).await?;
-        let refused = resolving::not_mine(&board.lock(), &id, &[], &mut resolved);
+        kept.refused.extend(resolving::not_mine(&board.lock(), &id, &[], &mut resolved));
         kept.take(resolved.files, &answer.moves, &seen);
-        let lacking = judged(cx, board, &subtask, attempt, &record, &answer, &resolved.failed, &kept.files).await?;
+        let given = Given { answer: &answer, failed: &resolved.failed, files: &kept.files };
+        let lacking = judged(cx, board, &subtask, attempt, &record, given).await?;
         if let Some(Lacking { reason, .. }) = &lacking {
             let again = tries.unusable > 0;
             failed(cx, &id, attempt, reason, again).await?;
@@ -131,10 +132,10 @@ async fn subtask_to_its_end(cx: &RoundContext, board: &Board, subtask: Subtask) 
             }
             if kept.files.is_empty() {
                 board.lock().progress(&id, Progress::Unusable);
-                return refuse(cx, board, &id, &answer, refused).await;
+                return refuse(cx, board, &id, &answer, kept.refused).await;
             }
         }
-        let Kept { files, moves, based } = std::mem::take(&mut kept);
+        let Kept { files, moves, based, refused } = std::mem::take(&mut kept);
         let mut seen = seen;
         seen.extend(based);
         let mut late = None;
@@ -205,6 +206,8 @@ struct Kept {
     moves: Vec<(RelPath, RelPath)>,
     /// What it was shown of them when it gave them.
     based: Seen,
+    /// What it may not change.
+    refused: Vec<Refusal>,
 }
 
 impl Kept {

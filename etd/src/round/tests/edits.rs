@@ -15,7 +15,6 @@ int a(void) { return 1; }
 ```diff
 --- a/b.c
 +++ b/b.c
-@@ -1 +1 @@
 -int b(void) { return 0; }
 +int b(void) { return c(); }
 ```
@@ -132,10 +131,12 @@ fn an_edit_of_anothers_file_is_refused() {
     let work = EDITS
         .replace("--- a/b.c\n+++ b/b.c", "--- a/a.c\n+++ b/a.c")
         .replace("-int b(void) { return 0; }\n+int b(void) { return c(); }", "-int keep;\n+int lost;");
-    let scene = scene(&[PLAN, &work, WORDS], Flags::default());
+    let scene = scene(&[PLAN, &work, "@@ step work/b/2\nNO CHANGE NEEDED\n", WORDS], Flags::default());
     assert!(scene.live(usize::MAX, false));
     assert_eq!(scene.text("a.c"), "int a(void) { return 1; }\nint keep;\n");
     assert_eq!(scene.text("b.c"), B);
+    let refused = scene.report().refused;
+    assert!(refused.iter().any(|one| one.path == "a.c" && one.reason.contains("belongs to a")), "{refused:?}");
 }
 
 #[test]
