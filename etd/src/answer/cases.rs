@@ -422,6 +422,27 @@ fn others() -> Vec<Case<'static>> {
             &[],
         ),
         case(
+            "a move keeps the form",
+            "===MOVE: w.py -> v.py===",
+            &[("w.py", "\u{feff}w = 1\r\nz")],
+            &[("v.py", "\u{feff}w = 1\r\nz"), ("w.py", "-")],
+            &[],
+        ),
+        case(
+            "a move and an edit keep the form",
+            "*** Begin Patch\n*** Update File: w.py\n*** Move to: v.py\n@@\n-w = 1\n+w = 2\n*** End Patch",
+            &[("w.py", "\u{feff}w = 1\r\nz")],
+            &[("v.py", "\u{feff}w = 2\r\nz"), ("w.py", "-")],
+            &[],
+        ),
+        case(
+            "an edit of CRLF",
+            "w.py\n<<<<<<< SEARCH\nw = 1\n=======\nw = 2\n>>>>>>> REPLACE",
+            &[("w.py", "w = 1\r\nz = 1\r\n")],
+            &[("w.py", "w = 2\nz = 1\n")],
+            &[],
+        ),
+        case(
             "a swap",
             "===MOVE: a.py -> b.py===\n===MOVE: b.py -> a.py===",
             TWO,

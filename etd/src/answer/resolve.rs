@@ -32,7 +32,7 @@ pub struct Failed {
 /// What an answer makes of the tree.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Resolved {
-    /// Contents with LF line ends; none: the file goes.
+    /// Contents with LF line ends, but as they were in a file that moves; none: the file goes.
     pub files: BTreeMap<RelPath, Option<String>>,
     /// What of the edits didn't apply; what did is in `files`.
     pub failed: Vec<Failed>,
@@ -40,6 +40,7 @@ pub struct Resolved {
     pub unseen: Vec<RelPath>,
 }
 
+const BOM: &str = "\u{feff}";
 /// Longest text of a search that is quoted, in bytes.
 const QUOTED: usize = 600;
 
@@ -91,7 +92,7 @@ impl Resolving<'_> {
     fn edit(&mut self, edit: &FileEdit) {
         let path = &edit.path;
         let base = match self.base(path) {
-            Current::Text(text) => text.replace("\r\n", "\n"),
+            Current::Text(text) => text,
             Current::Absent if edit.hunks.iter().any(|hunk| hunk.search.trim().is_empty()) => String::new(),
             Current::Absent => return self.fail(path, format!("{path} isn't there, so it can't be edited")),
             Current::Unseen => return self.unseen(path),
@@ -99,10 +100,12 @@ impl Resolving<'_> {
                 return self.fail(path, format!("{path} changed meanwhile; the current content is shown now"));
             }
         };
-        let base = base.strip_prefix('\u{feff}').unwrap_or(&base);
-        let applied = edit::apply(&edit.hunks, base);
+        let plain = base.replace("\r\n", "\n");
+        let applied = edit::apply(&edit.hunks, plain.strip_prefix(BOM).unwrap_or(&plain));
         if applied.failed.len() < edit.hunks.len() {
-            self.resolved.files.insert(path.clone(), Some(applied.content));
+            let moves = self.answer.moves.iter().any(|(from, to)| from == path || to == path);
+            let content = if moves { in_form_of(&base, applied.content) } else { applied.content };
+            self.resolved.files.insert(path.clone(), Some(content));
         }
         if !applied.failed.is_empty() {
             let (count, all) = (applied.failed.len(), edit.hunks.len());
@@ -142,6 +145,20 @@ impl Resolving<'_> {
             }
         }
     }
+}
+
+/// A text in the form of the one that it was: where the file moves, nothing at its new place tells.
+fn in_form_of(base: &str, mut text: String) -> String {
+    if !base.is_empty() && !base.ends_with('\n') && text.ends_with('\n') {
+        text.pop();
+    }
+    if base.contains("\r\n") {
+        text = text.replace('\n', "\r\n");
+    }
+    if base.starts_with(BOM) {
+        text.insert_str(0, BOM);
+    }
+    text
 }
 
 /// Why a hunk doesn't apply, for the model that gave it.

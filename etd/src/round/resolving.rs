@@ -134,6 +134,39 @@ pub(super) fn not_mine(known: &Known, worker: &str, lent: &[RelPath], resolved: 
     refused
 }
 
+/// What a worker gave in answers that weren't enough.
+#[derive(Default)]
+pub(super) struct Kept {
+    /// Complete files.
+    pub files: Contents,
+    /// From, to.
+    pub moves: Vec<(RelPath, RelPath)>,
+    /// What it was shown of them when it gave them.
+    pub based: Seen,
+    /// What it may not change.
+    pub refused: Vec<Refusal>,
+}
+
+impl Kept {
+    /// Those of which the same is shown now: edits are for them.
+    pub(super) fn still(&self, seen: &Seen) -> Contents {
+        let same = |path: &RelPath| self.based.get(path) == seen.get(path);
+        self.files.iter().filter(|(path, _)| same(path)).map(|(path, text)| (path.clone(), text.clone())).collect()
+    }
+
+    /// Adds what an answer makes of the tree.
+    pub(super) fn take(&mut self, files: Contents, moves: &[(RelPath, RelPath)], seen: &Seen) {
+        for path in files.keys() {
+            match seen.get(path) {
+                Some(shown) => self.based.insert(path.clone(), shown.clone()),
+                None => self.based.remove(path),
+            };
+        }
+        self.files.extend(files);
+        self.moves.extend(moves.iter().cloned());
+    }
+}
+
 /// All that failed, for the question that follows.
 pub(super) fn reasons(failed: &[Failed]) -> String {
     failed.iter().map(|failed| failed.reason.as_str()).collect::<Vec<_>>().join("\n")

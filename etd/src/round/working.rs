@@ -14,7 +14,7 @@ use super::board::{Board, Progress};
 use super::context::{Question, RoundContext, Seen, Stop};
 use super::judging::{Given, Lacking, judged};
 use super::logs::Decision;
-use super::resolving::{self, Contents};
+use super::resolving::{self, Contents, Kept};
 use super::verdict::Halt;
 use super::writing::{self, Shrink, Wanted, Written};
 use crate::answer::{self, Answer, Expected, Problem};
@@ -197,36 +197,6 @@ async fn subtask_to_its_end(cx: &RoundContext, board: &Board, subtask: Subtask) 
         return settle(cx, board, &subtask, candidate, &written).await;
     }
     Ok(())
-}
-
-/// What a worker gave in answers that weren't enough.
-#[derive(Default)]
-struct Kept {
-    files: Contents,
-    moves: Vec<(RelPath, RelPath)>,
-    /// What it was shown of them when it gave them.
-    based: Seen,
-    /// What it may not change.
-    refused: Vec<Refusal>,
-}
-
-impl Kept {
-    /// Those of which the same is shown now: edits are for them.
-    fn still(&self, seen: &Seen) -> Contents {
-        let same = |path: &RelPath| self.based.get(path) == seen.get(path);
-        self.files.iter().filter(|(path, _)| same(path)).map(|(path, text)| (path.clone(), text.clone())).collect()
-    }
-
-    fn take(&mut self, files: Contents, moves: &[(RelPath, RelPath)], seen: &Seen) {
-        for path in files.keys() {
-            match seen.get(path) {
-                Some(shown) => self.based.insert(path.clone(), shown.clone()),
-                None => self.based.remove(path),
-            };
-        }
-        self.files.extend(files);
-        self.moves.extend(moves.iter().cloned());
-    }
 }
 
 struct Tries {
