@@ -26,7 +26,7 @@ use crate::exit::Problem;
         et session attach last\n\n\
         Exit codes:\n  \
         0 done, 1 check still red, 2 usage or config, 3 no provider, 4 budget, 5 deadline,\n  \
-        6 no progress, 8 partial, 69 no daemon, 70 crashed, 74 state dir can't be written,\n  \
+        6 no progress, 7 no sandbox, 8 partial, 69 no daemon, 70 crashed, 74 state dir can't be written,\n  \
         75 try again, 76 daemon of another version, 130 cancelled",
     disable_help_subcommand = true,
     subcommand_required = true,
@@ -194,6 +194,25 @@ pub(crate) enum Session {
     Kill(Id),
     /// Wait until a session has come to rest
     Wait(Wait),
+    /// Show what a round changed, as a patch
+    Diff(IdRound),
+    /// Take a round back: its files become what they were before it
+    #[command(
+        after_help = "Nothing is touched if one of the files changed since the round ended (exit code 2, and they are named), \
+        or while a round runs or is queued in the work dir (exit code 75). What builds left behind stays.\n\
+        A round that is already undone is no error."
+    )]
+    Undo(IdRound),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct IdRound {
+    /// The session: its id, a unique start of it, or `last`
+    #[arg(value_name = "ID")]
+    pub(crate) id: String,
+    /// Number of the round [default: the newest one that ended and changed something]
+    #[arg(value_name = "ROUND", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) round: Option<u32>,
 }
 
 #[derive(Debug, Args)]
@@ -215,6 +234,7 @@ pub(crate) struct Spawn {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "Flags that aren't given stay as the session has them.")]
 pub(crate) struct Send {
     /// The session: its id, a unique start of it, or `last`
     #[arg(value_name = "ID")]
@@ -329,7 +349,10 @@ fn usage(error: &clap::Error) -> Problem {
     use clap::error::ErrorKind;
     let text = error.render().to_string();
     if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
-        return Problem::usage("a command is missing").hint("et --help lists the commands; et demo shows one at work");
+        let words = text.lines().find_map(|line| line.trim().strip_prefix("Usage: ")).unwrap_or("et");
+        let command = words.split(" [").next().unwrap_or("et");
+        let demo = if command == "et" { "; et demo shows one at work" } else { "" };
+        return Problem::usage("a command is missing").hint(format!("{command} --help lists the commands{demo}"));
     }
     let mut message = Vec::new();
     let mut hints = Vec::new();
@@ -346,7 +369,7 @@ fn usage(error: &clap::Error) -> Problem {
         }
     }
     let mut message = message.join(" ");
-    if error.kind() == ErrorKind::UnknownArgument && !message.contains("'-") {
+    if error.kind() == ErrorKind::UnknownArgument && !message.contains("'-") && text.contains("TASK") {
         message.push_str(" (a task of several words needs quotes)");
     }
     let mut problem = Problem::usage(message);
@@ -398,21 +421,23 @@ mod tests {
             (&["run", "x", "--workers", "many"], "'many'", "--help"),
             (&["run", "x", "--iterate", "--no-iterate"], "--no-iterate", "Usage"),
             (&["session", "show"], "ID", "Usage"),
-            (&[], "a command is missing", "et demo"),
+            (&["session", "show", "a", "b"], "'b' found", "Usage"),
+            (&["session", "undo", "last", "0"], "'0'", "--help"),
+            (&[], "a command is missing", "et --help lists the commands; et demo"),
+            (&["session"], "a command is missing", "et session --help"),
         ] {
             let Err(Stop::Wrong(problem)) = parse(&words(line)) else { panic!("{line:?}") };
             assert_eq!(problem.exit_code, 2);
             assert!(problem.message.contains(message), "{line:?}: {problem:?}");
             assert!(problem.hint.clone().unwrap().contains(hint), "{line:?}: {problem:?}");
+            assert_eq!(problem.message.contains("quotes"), message == "quotes", "{line:?}: {problem:?}");
         }
     }
 
     #[test]
     fn help_names_only_what_works() {
         let help = command().render_long_help().to_string();
-        for word in ["doctor", "undo", "diff"] {
-            assert!(!help.contains(word), "{word}");
-        }
+        assert!(!help.contains("doctor"));
         assert!(matches!(parse(&words(&["run", "--help"])), Err(Stop::Print(_))));
         assert!(matches!(parse(&words(&["--version"])), Err(Stop::Print(_))));
     }

@@ -148,11 +148,12 @@ pub(crate) fn check_against(flags: &Flags, config: &Config) -> Result<(), Proble
     if let Some(name) = &flags.role
         && !config.roles.contains_key(name)
     {
-        let mut problem = Problem::usage(format!("--role: no role `{name}` in {}", config.source));
-        if let Some(near) = nearest(name, config.roles.keys().map(String::as_str)) {
-            problem = problem.hint(format!("did you mean `{near}`?"));
-        }
-        return Err(problem);
+        let known: Vec<&str> = config.roles.keys().map(String::as_str).collect();
+        let hint = match nearest(name, known.iter().copied()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("known here: {}", known.join(", ")),
+        };
+        return Err(Problem::usage(format!("--role: no role `{name}` in {}", config.source)).hint(hint));
     }
     if flags.max_cost_micros.is_some() {
         let roles = config.roles.values().chain(config.specialists.values().map(|specialist| &specialist.role));

@@ -433,8 +433,13 @@ impl State {
 
 /// What a person is told whose environment lacks secrets.
 pub(crate) fn needs_text(names: &[SecretRef], come_back: &str) -> String {
+    format!("the round waits for credentials: {}. Set them and run: {come_back}", credentials(names))
+}
+
+/// Credentials as a person knows them: variables by their names.
+pub(crate) fn credentials(names: &[SecretRef]) -> String {
     let names: Vec<&str> = names.iter().map(|name| name.0.strip_prefix("env:").unwrap_or(&name.0)).collect();
-    format!("the round waits for credentials: {}. Set them and run: {come_back}", names.join(", "))
+    names.join(", ")
 }
 
 #[cfg(test)]

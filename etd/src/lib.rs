@@ -5,6 +5,7 @@ pub mod blame;
 pub mod calls;
 pub mod check;
 pub mod daemon;
+pub mod diff;
 pub mod handlers;
 pub mod live;
 pub mod plan;

@@ -20,7 +20,8 @@
 //! | work | `worker.started`, then `worker.finished` or `worker.failed`; `review.scored` |
 //! | files | `file.written`, `file.deleted`, `file.refused` |
 //! | builds | `check.started`, `check.finished`; `fix.assigned`, `fix.finished`; `tree.restored` |
-//! | end | `synthesis`, and always last `result` |
+//! | end | `synthesis`, and always `result` as the last line of the round's work |
+//! | after the end | `round.undone`, if somebody takes the round back |
 //! | at any time | `budget`, `note`; live: `heartbeat`, `text` |
 //!
 //! What a reader may rely on: a value that isn't known is null, its field is there all the same; fields and types are added,
@@ -331,6 +332,12 @@ pub enum Event {
     /// The round ended.
     #[serde(rename = "result")]
     Result(Box<RoundReport>),
+    /// After the end of a round: its files are as they were before it.
+    #[serde(rename = "round.undone")]
+    RoundUndone {
+        /// They, relative to the work dir.
+        files: Vec<String>,
+    },
     /// Live only: nothing else happened for a while.
     #[serde(rename = "heartbeat")]
     Heartbeat {

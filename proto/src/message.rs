@@ -274,7 +274,7 @@ pub struct RoundSummary {
     pub round: u32,
     /// Its id.
     pub id: RoundId,
-    /// `queued`, `running`, `needs_credentials`, `ended`.
+    /// `queued`, `running`, `needs_credentials`, `ended`; `undoing` and `undone` once its changes are being, or have been, taken back.
     pub state: String,
     /// The task or message.
     pub task: String,
@@ -371,6 +371,77 @@ pub struct ModelList {
     pub providers: Vec<ProviderModels>,
 }
 
+/// Asks what a round changed. Answered by items ([`FileDiff`]) and at last [`Diffed`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Diff {
+    /// Which session.
+    pub session: SessionName,
+    /// Which round; none: the newest one that ended and changed something.
+    pub round: Option<u32>,
+}
+
+/// What a round did to a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DiffAction {
+    /// It wasn't there before.
+    Created,
+    /// Its content is another one.
+    Changed,
+    /// It isn't there any more.
+    Deleted,
+}
+
+/// One file that a round changed: from before the round to its end.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileDiff {
+    /// Relative to the work dir.
+    pub path: String,
+    /// What was done.
+    pub action: DiffAction,
+    /// SHA-256 of the content before the round, in hexadecimal; none: it wasn't there.
+    pub before_sha256: Option<String>,
+    /// SHA-256 of the content at its end; none: it isn't there.
+    pub after_sha256: Option<String>,
+    /// Unified diff, with `---` and `+++` lines; none if it isn't text that can be shown.
+    pub diff: Option<String>,
+    /// Why there is no diff, or why it isn't whole.
+    pub note: Option<String>,
+}
+
+/// All of a round's changes were sent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Diffed {
+    /// The session.
+    pub session: SessionId,
+    /// The round.
+    pub round: u32,
+}
+
+/// Puts every file that a round changed back to its content before the round. It may be repeated. Answered by [`Undone`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Undo {
+    /// Which session.
+    pub session: SessionName,
+    /// Which round; none: the newest one that ended and changed something.
+    pub round: Option<u32>,
+}
+
+/// A round is undone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Undone {
+    /// The session.
+    pub session: SessionId,
+    /// The round.
+    pub round: u32,
+    /// Files that are as they were before it, relative to the work dir.
+    pub files: Vec<String>,
+    /// Whether it was undone already, and nothing was touched now.
+    pub already: bool,
+    /// The newest earlier round that changed something and isn't undone.
+    pub earlier: Option<u32>,
+}
+
 /// Ends another request of this connection. Never answered.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cancel {
@@ -434,7 +505,7 @@ messages! {
     /// What a client may ask.
     Request {
         Hello = 1, Spawn = 2, Send = 3, Attach = 4, List = 5, Show = 6, Kill = 7, Wait = 8, Provide = 9, Models = 10,
-        Cancel = 11,
+        Cancel = 11, Diff = 12, Undo = 13,
     }
 }
 
@@ -443,5 +514,6 @@ messages! {
     Reply {
         Welcome = 101, Queued = 102, Events = 103, LiveText = 104, Heartbeat = 105, Needs = 106, AttachEnd = 107,
         Sessions = 108, Shown = 109, Killed = 110, Waited = 111, ModelList = 112, Done = 113, Failed = 114,
+        FileDiff = 115, Diffed = 116, Undone = 117,
     }
 }

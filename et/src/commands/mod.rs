@@ -11,7 +11,7 @@ use crate::args::{self, Cli, Command, Daemon, Session, Stop};
 use crate::config::secrets;
 use crate::context::Context;
 use crate::exit::{Problem, exit_code, tell};
-use crate::link::Link;
+use crate::link::{Link, LinkError};
 use crate::view::View;
 use crate::view::json::Json;
 use crate::view::live::{self, Live};
@@ -22,6 +22,7 @@ mod attach;
 mod completions;
 mod daemon;
 mod demo;
+mod diff;
 mod kill;
 mod list;
 mod models;
@@ -31,6 +32,7 @@ mod send;
 mod show;
 mod spawn;
 mod trust;
+mod undo;
 mod version;
 mod wait;
 
@@ -80,6 +82,8 @@ fn dispatch(cli: Cli) -> Ended {
             Command::Session(Session::Show(id)) => show::run(&context, &id.id).await,
             Command::Session(Session::Kill(id)) => kill::run(&context, &id.id).await,
             Command::Session(Session::Wait(wait)) => wait::run(&context, &wait).await,
+            Command::Session(Session::Diff(args)) => diff::run(&context, &args).await,
+            Command::Session(Session::Undo(args)) => undo::run(&context, &args).await,
             Command::Daemon(Daemon::Start) => daemon::start(&context).await,
             Command::Daemon(Daemon::Stop) => daemon::stop(&context).await,
             Command::Daemon(Daemon::Restart) => daemon::restart(&context).await,
@@ -138,6 +142,32 @@ async fn ask(context: &Context, request: Request) -> Result<Reply, Problem> {
             Ok(Reply::Failed(failed)) => return Err(failed.into()),
             Ok(reply) => return Ok(reply),
             Err(error) if error.is_lost() && tries < 3 => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// The items of one question (heartbeats left out) and its last answer, asked again if the connection breaks. Only for requests that
+/// may be repeated.
+async fn answers(context: &Context, request: Request) -> Result<(Vec<Reply>, Reply), Problem> {
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        let link = context.connect().await?;
+        let gathered = async {
+            let mut items = Vec::new();
+            let mut stream = link.open(request.clone()).await?;
+            while let Some(reply) = stream.next().await? {
+                if !matches!(reply, Reply::Heartbeat(_)) {
+                    items.push(reply);
+                }
+            }
+            let last = items.pop().ok_or_else(|| LinkError::lost("the daemon gave no answer"))?;
+            Ok((items, last))
+        };
+        match gathered.await {
+            Ok(answers) => return Ok(answers),
+            Err(error) if LinkError::is_lost(&error) && tries < 3 => {}
             Err(error) => return Err(error.into()),
         }
     }

@@ -8,6 +8,7 @@ use crate::context::Context;
 use crate::request;
 use crate::text::{one_line, sanitize};
 use crate::view::plain::summary;
+use crate::watch::credentials;
 
 pub(super) async fn run(context: &Context, id: &str) -> Ended {
     let shown = shown(context, request::session(id)?).await?;
@@ -45,9 +46,17 @@ fn text(shown: &Shown) -> String {
     lines.extend(summary_line.work_dir.as_ref().map(|dir| format!("work dir: {dir}")));
     for round in &shown.rounds {
         lines.push(format!("round {} ({}): {}", round.round, round.state, one_line(&round.task, 200)));
+        match round.state.as_str() {
+            "undone" => lines.push("  undone: its files are as they were before it".to_owned()),
+            "undoing" => lines.push(format!(
+                "  its undo isn't finished; et session undo {} {} goes on",
+                summary_line.id.short(),
+                round.round
+            )),
+            _ => {}
+        }
         if !round.needs.is_empty() {
-            let names: Vec<&str> = round.needs.iter().map(|name| name.0.as_str()).collect();
-            lines.push(format!("  waits for credentials: {}", names.join(", ")));
+            lines.push(format!("  waits for credentials: {}", credentials(&round.needs)));
         }
         match round.report.as_deref().map(serde_json::from_str::<RoundReport>) {
             Some(Ok(report)) => lines.extend(summary(&report).into_iter().map(|line| format!("  {line}"))),

@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::time::Duration;
 
+use proto::id::SessionId;
 use proto::message::{Needs, Provide, Reply, Request, SessionName, Wait, Waited};
 use proto::outcome::exit;
 use proto::report::RoundReport;
@@ -23,7 +24,7 @@ const RETRIES: u32 = 20;
 pub(super) async fn run(context: &Context, args: &args::Wait) -> Ended {
     let limit = args.timeout.as_deref().map(|text| request::timeout("--timeout", text)).transpose()?;
     let session = shown(context, request::session(&args.id)?).await?.summary.id;
-    let waiting = until_rest(context, SessionName::Prefix(session.to_string()));
+    let waiting = until_rest(context, session);
     let waited = match limit {
         None => waiting.await?,
         Some(limit) => tokio::time::timeout(limit, waiting).await.map_err(|_| {
@@ -48,10 +49,10 @@ pub(super) async fn run(context: &Context, args: &args::Wait) -> Ended {
 }
 
 /// Waits across lost daemons.
-async fn until_rest(context: &Context, session: SessionName) -> Result<Waited, Problem> {
+async fn until_rest(context: &Context, session: SessionId) -> Result<Waited, Problem> {
     let mut tries = 0;
     loop {
-        let error = match connect_and_wait(context, &session).await {
+        let error = match connect_and_wait(context, session).await {
             Ok(waited) => return Ok(waited),
             Err(Lost::No(problem)) => return Err(problem),
             Err(Lost::Yes(problem)) => problem,
@@ -76,14 +77,14 @@ impl From<LinkError> for Lost {
     }
 }
 
-async fn connect_and_wait(context: &Context, session: &SessionName) -> Result<Waited, Lost> {
+async fn connect_and_wait(context: &Context, session: SessionId) -> Result<Waited, Lost> {
     let link = connect(context).await.map_err(Lost::No)?;
-    let mut items = link.open(Request::Wait(Wait { session: session.clone() })).await?;
+    let mut items = link.open(Request::Wait(Wait { session: SessionName::Prefix(session.to_string()) })).await?;
     let mut told = Vec::new();
     loop {
         match items.next().await? {
             Some(Reply::Waited(waited)) => return Ok(waited),
-            Some(Reply::Needs(needs)) => provide(&link, &needs, &mut told).await?,
+            Some(Reply::Needs(needs)) => provide(&link, &needs, session, &mut told).await?,
             Some(Reply::Failed(failed)) => return Err(Lost::No(failed.into())),
             Some(_) => {}
             None => return Err(Lost::Yes(Problem::new(exit::UNAVAILABLE, "the daemon went away"))),
@@ -91,12 +92,18 @@ async fn connect_and_wait(context: &Context, session: &SessionName) -> Result<Wa
     }
 }
 
-async fn provide(link: &Link, needs: &Needs, told: &mut Vec<proto::config::SecretRef>) -> Result<(), LinkError> {
+async fn provide(
+    link: &Link,
+    needs: &Needs,
+    session: SessionId,
+    told: &mut Vec<proto::config::SecretRef>,
+) -> Result<(), LinkError> {
     let secrets = find_secrets(&needs.names);
     let lacking: Vec<_> =
         needs.names.iter().filter(|name| !secrets.iter().any(|secret| secret.name == **name)).cloned().collect();
     if !lacking.is_empty() && lacking != *told {
-        let _ = writeln!(std::io::stderr(), "{}", needs_text(&lacking, "et session attach last"));
+        let _ =
+            writeln!(std::io::stderr(), "{}", needs_text(&lacking, &format!("et session attach {}", session.short())));
         *told = lacking;
     }
     if !secrets.is_empty() {

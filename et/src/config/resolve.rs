@@ -79,7 +79,8 @@ fn yaml_problem(source: &Source<'_>, error: &YamlError) -> Problem {
             let first = first
                 .strip_prefix(&format!("line {} column {}: ", location.line(), location.column()))
                 .unwrap_or(first);
-            problem_at(source, location, first)
+            let last = format!(" at line {}, column {}", location.line(), location.column());
+            problem_at(source, location, first.strip_suffix(&last).unwrap_or(first))
         }
     }
 }

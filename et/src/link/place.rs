@@ -112,7 +112,7 @@ impl ConnectOptions {
         let dir = &self.state_dir;
         let wrong = |why: &dyn std::fmt::Display| {
             LinkError::new(LinkErrorKind::StateDir, format!("state dir {}: {why}", dir.display()))
-                .hint("make it writable, or set ET_STATE_DIR to another directory of yours")
+                .hint("make it writable, with room on its disk, or set ET_STATE_DIR to another directory of yours")
         };
         DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(|error| wrong(&error))?;
         let metadata = std::fs::metadata(dir).map_err(|error| wrong(&error))?;

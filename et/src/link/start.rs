@@ -158,8 +158,9 @@ async fn start(options: &ConnectOptions) -> Result<Connected, LinkError> {
                 // Whoever had the lock is gone, and it wasn't ours: that isn't a death of the one that we start.
             }
             Report::Failed { stage, cause } if stage == "state-dir" => {
-                return Err(LinkError::new(LinkErrorKind::StateDir, cause)
-                    .hint("make it writable, or set ET_STATE_DIR to another directory of yours"));
+                return Err(LinkError::new(LinkErrorKind::StateDir, cause).hint(
+                    "make it writable, with room on its disk, or set ET_STATE_DIR to another directory of yours",
+                ));
             }
             Report::Failed { stage, cause } if stage == "socket" => {
                 return Err(

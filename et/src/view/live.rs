@@ -126,7 +126,7 @@ impl View for Live {
                 self.report(report);
                 self.draw();
             }
-            event => self.stay.extend(milestones::milestone(event, line.round, &self.model)),
+            _ => self.stay.extend(milestones::milestone(line, &self.model)),
         }
         self.draw_if_due();
     }

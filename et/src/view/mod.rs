@@ -8,6 +8,9 @@ pub(crate) mod json;
 pub(crate) mod live;
 pub(crate) mod plain;
 
+/// What the state of a session starts with while the daemon can't go on.
+const STUCK: &str = "stuck: ";
+
 /// Shows a session. Each durable event comes once, in order. A reader that went away is no error.
 pub(crate) trait View {
     /// A durable event; `raw` is its line as it is stored.

@@ -7,7 +7,7 @@ use proto::event::{Event, EventLine, NoteLevel};
 use proto::message::{Heartbeat, LiveText};
 use proto::report::{CheckStatus, FileAction, RoundReport, SubtaskState};
 
-use super::View;
+use super::{STUCK, View};
 use crate::text::{cost, count, duration, one_line, plural, sanitize};
 
 /// Longest part of a model's or tool's words in one line of progress.
@@ -22,11 +22,15 @@ pub(crate) struct Plain {
     quiet: bool,
     /// `--dry-run`: the plan is the result.
     plan_to_stdout: bool,
+    /// The newest warning: why a round failed, as far as one line can say it.
+    warning: Option<String>,
+    /// The daemon's trouble that was told last.
+    stuck: Option<String>,
 }
 
 impl Plain {
     pub(crate) fn new(out: Box<dyn Write>, err: Box<dyn Write>, quiet: bool, plan_to_stdout: bool) -> Self {
-        Self { out, err, quiet, plan_to_stdout }
+        Self { out, err, quiet, plan_to_stdout, warning: None, stuck: None }
     }
 
     /// A line of progress. A reader that went away is no error.
@@ -48,6 +52,17 @@ impl Plain {
                 self.result(&line);
             }
         }
+        if self.quiet && !report.outcome.is_success() {
+            // A failure is never without a word.
+            let warning = self.warning.take().map(|text| format!(": {}", one_line(&text, 500))).unwrap_or_default();
+            let _ = writeln!(
+                self.err,
+                "error: {} (exit code {}){}",
+                report.outcome.as_str(),
+                report.exit_code,
+                sanitize(&warning)
+            );
+        }
         for line in summary(report) {
             self.say(&line);
         }
@@ -67,7 +82,10 @@ impl View for Plain {
                 self.result(&text);
             }
             event => {
-                if let Some(text) = progress(event, line.round) {
+                if let Event::Note { level: NoteLevel::Warning, text } = event {
+                    self.warning = Some(text.clone());
+                }
+                if let Some(text) = progress(line) {
                     self.say(&text);
                 }
             }
@@ -76,7 +94,15 @@ impl View for Plain {
 
     fn live(&mut self, _text: &LiveText) {}
 
-    fn heartbeat(&mut self, _beat: &Heartbeat) {}
+    fn heartbeat(&mut self, beat: &Heartbeat) {
+        let stuck = beat.state.starts_with(STUCK).then(|| one_line(&beat.state, 200));
+        if stuck != self.stuck {
+            if let Some(why) = &stuck {
+                self.notice(&format!("the round is {why}"));
+            }
+            self.stuck = stuck;
+        }
+    }
 
     fn notice(&mut self, text: &str) {
         // What a person must do or know about the connection is no progress: it is said even when quiet.
@@ -105,17 +131,31 @@ pub(crate) fn diagnostic_line(diagnostic: &Diagnostic) -> String {
     format!("{line}: {severity}{code}: {}", one_line(&diagnostic.message, 1000))
 }
 
+/// A worker as a person reads it: the integrator and the tester have names for ids.
+fn who(worker: &str) -> String {
+    match worker {
+        "integrator" | "tester" => format!("the {worker}"),
+        id => format!("worker {id}"),
+    }
+}
+
 /// One line of progress for an event; none for those that are shown elsewhere.
-pub(crate) fn progress(event: &Event, round: u32) -> Option<String> {
-    let line = match event {
+pub(crate) fn progress(line: &EventLine) -> Option<String> {
+    let round = line.round;
+    let text = match &line.event {
         Event::RoundQueued { task, waits_for, .. } => match waits_for {
+            Some(own) if *own == line.session => {
+                format!("round {round} queued behind an earlier round: {}", one_line(task, LINE))
+            }
             Some(other) => format!("round {round} queued behind session {}: {}", other.short(), one_line(task, LINE)),
             None => format!("round {round}: {}", one_line(task, LINE)),
         },
         Event::RoundStarted { planner, workers, parallel, recorded, .. } => {
             let recorded = if *recorded { " (the model's answers are recordings)" } else { "" };
+            // The first one follows its task at once; later ones may stand in the middle of another.
+            let of = if round > 1 { format!("round {round}: ") } else { String::new() };
             format!(
-                "planning with {}; up to {parallel} workers on {}{recorded}",
+                "{of}planning with {}; up to {parallel} workers on {}{recorded}",
                 planner.join(", "),
                 workers.join(", ")
             )
@@ -130,32 +170,33 @@ pub(crate) fn progress(event: &Event, round: u32) -> Option<String> {
         }
         Event::WorkerStarted { worker, title, attempt } => {
             let again = if *attempt > 1 { format!(", attempt {attempt}") } else { String::new() };
-            format!("worker {worker} started{again}: {}", one_line(title, LINE))
+            format!("{} started{again}: {}", who(worker), one_line(title, LINE))
         }
         Event::WorkerFinished { worker, model, tokens_out, duration_ms, .. } => {
             format!(
-                "worker {worker} finished: {} tokens in {} from {model}",
+                "{} finished: {} tokens in {} from {model}",
+                who(worker),
                 count(*tokens_out),
                 duration(*duration_ms)
             )
         }
         Event::WorkerFailed { worker, reason, again, .. } => {
             let again = if *again { "; asked again" } else { "" };
-            format!("worker {worker} failed: {}{again}", one_line(reason, LINE))
+            format!("{} failed: {}{again}", who(worker), one_line(reason, LINE))
         }
         Event::ReviewScored { worker, score, reason, accepted, .. } => {
             let verdict = if *accepted { "accepted" } else { "too low" };
-            format!("review of worker {worker}: {score}/10, {verdict}: {}", one_line(reason, LINE))
+            format!("review of {}: {score}/10, {verdict}: {}", who(worker), one_line(reason, LINE))
         }
         Event::FileWritten { path, worker, bytes, created, attention, .. } => {
             let verb = if *created { "created" } else { "changed" };
             let attention =
                 attention.as_ref().map(|why| format!("; look at it: {}", one_line(why, LINE))).unwrap_or_default();
-            format!("{verb} {path} ({bytes} bytes, worker {worker}){attention}")
+            format!("{verb} {path} ({bytes} bytes, {}){attention}", who(worker))
         }
-        Event::FileDeleted { path, worker } => format!("deleted {path} (worker {worker})"),
+        Event::FileDeleted { path, worker } => format!("deleted {path} ({})", who(worker)),
         Event::FileRefused { path, worker, reason } => {
-            format!("refused {} (worker {worker}): {}", one_line(path, LINE), one_line(reason, LINE))
+            format!("refused {} ({}): {}", one_line(path, LINE), who(worker), one_line(reason, LINE))
         }
         Event::CheckStarted { iteration, command, .. } => format!("build {iteration}: {}", one_line(command, LINE)),
         Event::CheckFinished {
@@ -190,15 +231,16 @@ pub(crate) fn progress(event: &Event, round: u32) -> Option<String> {
         }
         Event::FixAssigned { owner, diagnostics, first, why, .. } => {
             let more = if *diagnostics > 1 { format!(" and {} more", diagnostics - 1) } else { String::new() };
-            format!("to worker {owner} ({}): {}{more}", one_line(why, LINE), one_line(first, LINE))
+            format!("to {} ({}): {}{more}", who(owner), one_line(why, LINE), one_line(first, LINE))
         }
         Event::FixFinished { owner, files, failed, .. } => match failed {
-            Some(why) => format!("worker {owner} fixed nothing: {}", one_line(why, LINE)),
-            None => format!("worker {owner} changed {}", files.join(", ")),
+            Some(why) => format!("{} fixed nothing: {}", who(owner), one_line(why, LINE)),
+            None => format!("{} changed {}", who(owner), files.join(", ")),
         },
         Event::TreeRestored { iteration, files } => {
             format!("put back the tree of build {iteration}: {}", plural(files.len(), "file"))
         }
+        Event::RoundUndone { files } => format!("round {round} undone: {} as before it", plural(files.len(), "file")),
         Event::Budget { limit, spent } => format!("the limit on {limit} is met: {}", one_line(spent, LINE)),
         Event::Note { level, text } => match level {
             NoteLevel::Info => format!("note: {}", one_line(text, 500)),
@@ -206,14 +248,15 @@ pub(crate) fn progress(event: &Event, round: u32) -> Option<String> {
         },
         Event::Synthesis { .. } | Event::Result(_) | Event::Heartbeat { .. } | Event::Text { .. } => return None,
     };
-    Some(line)
+    Some(text)
 }
 
 /// The closing summary.
 pub(crate) fn summary(report: &RoundReport) -> Vec<String> {
     let mut lines = vec![format!("outcome: {} (exit code {})", report.outcome.as_str(), report.exit_code)];
     let failed: Vec<_> = report.subtasks.iter().filter(|subtask| subtask.state != SubtaskState::Delivered).collect();
-    if !failed.is_empty() {
+    // A plan alone succeeds without any.
+    if !failed.is_empty() && !report.outcome.is_success() {
         let names: Vec<_> =
             failed.iter().map(|subtask| format!("{} ({})", subtask.id, one_line(&subtask.title, 40))).collect();
         lines.push(format!("not delivered: {}", names.join(", ")));

@@ -134,9 +134,21 @@ fn what_was_asked_for_is_on_stdout_and_the_rest_is_not() {
         assert!(err.contains(part), "{part} not in {err}");
     }
     let (quiet_out, quiet_err) = plain(true, false, events());
-    assert_eq!((quiet_out, quiet_err.as_str()), (out, ""));
+    assert_eq!((quiet_out, quiet_err.as_str()), (out, "error: check_failed (exit code 1): odd␛[2J\n"));
+    let (_, quiet_green) = plain(true, false, vec![note(), Event::Result(Box::new(report("passed")))]);
+    assert_eq!(quiet_green, "");
     let (green, _) = plain(false, false, vec![Event::Result(Box::new(report("passed")))]);
     assert_eq!(green, "");
+}
+
+#[test]
+fn a_daemon_in_trouble_is_told_once() {
+    let err = Screen::default();
+    let mut view = Plain::new(Box::new(Screen::default()), Box::new(err.clone()), true, false);
+    for state in ["running", "stuck: no room", "stuck: no room", "running", "stuck: no room"] {
+        view.heartbeat(&Heartbeat { state: state.into(), round: 1 });
+    }
+    assert_eq!(err.text(), "the round is stuck: no room\n".repeat(2));
 }
 
 #[test]
@@ -151,4 +163,20 @@ fn a_dry_run_prints_the_plan() {
     };
     assert_eq!(plain(false, true, vec![subtask()]).0, "2. Server: a.go, b.go (after 1)\n");
     assert_eq!(plain(false, false, vec![subtask()]).0, "");
+}
+
+#[test]
+fn lines_say_who_and_which_round() {
+    let note = |worker: &str| Event::FileDeleted { path: "a.rs".into(), worker: worker.into() };
+    let queued =
+        |other: &str| Event::RoundQueued { task: "t".into(), work_dir: None, waits_for: Some(other.parse().unwrap()) };
+    for (event, expected) in [
+        (note("2"), "deleted a.rs (worker 2)\n"),
+        (note("integrator"), "deleted a.rs (the integrator)\n"),
+        (note("tester"), "deleted a.rs (the tester)\n"),
+        (queued("99999999-2222-4333-8444-555555555555"), "round 1 queued behind session 99999999: t\n"),
+        (queued(&session().to_string()), "round 1 queued behind an earlier round: t\n"),
+    ] {
+        assert_eq!(plain(false, false, vec![event]).1, expected);
+    }
 }

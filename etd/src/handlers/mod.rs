@@ -1,6 +1,7 @@
 //! What the daemon does for each request: one file per verb, named as the client's command is.
 
 mod attach;
+mod diff;
 mod kill;
 mod list;
 mod models;
@@ -8,6 +9,7 @@ mod provide;
 mod send;
 mod show;
 mod spawn;
+mod undo;
 mod wait;
 
 use std::sync::Arc;
@@ -56,6 +58,8 @@ impl Service for Handlers {
                 Request::Wait(request) => wait::handle(&engine, request, &responder).await,
                 Request::Provide(request) => provide::handle(&engine, request),
                 Request::Models(request) => models::handle(&engine, request).await,
+                Request::Diff(request) => diff::handle(&engine, request, &responder).await,
+                Request::Undo(request) => undo::handle(&engine, request, &responder).await,
                 Request::Hello(_) | Request::Cancel(_) => Err(SessionError {
                     exit_code: exit::SOFTWARE,
                     message: "this message isn't a request".to_owned(),

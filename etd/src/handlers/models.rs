@@ -32,6 +32,9 @@ pub(super) async fn handle(engine: &Arc<Engine>, request: Models) -> Result<Repl
                 ),
                 Err(error) => Err(error.to_string()),
             };
+            // Whoever shows it names the provider.
+            let prefix = format!("{name}: ");
+            let result = result.map_err(|error| error.strip_prefix(&prefix).unwrap_or(&error).to_owned());
             let latency_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
             let (models, error) = match result {
                 Ok(models) => (models, None),

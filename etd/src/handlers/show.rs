@@ -36,7 +36,7 @@ pub(super) async fn handle(engine: &Arc<Engine>, request: Show) -> Result<Reply,
             RoundSummary {
                 round: round.round,
                 id: round.id,
-                state: if waits { state.clone() } else { round.state },
+                state: if waits { state.clone() } else { round.shown_state().to_owned() },
                 task: round.task,
                 log_dir: round.log_dir,
                 started_ms: round.started_ms,

@@ -179,6 +179,8 @@ async fn report(cx: &RoundContext, board: &Board, halt: Option<Halt>) -> RoundRe
             "Set ANTHROPIC_API_KEY, OPENAI_API_KEY or GEMINI_API_KEY, or start Ollama, and give it a task of your own: \
              `et run --output-dir ./build --iterate \"…\"`."
                 .to_owned()
+        } else if dry && outcome.is_success() {
+            "That was the plan, nothing was written: leave out --dry-run to have it done.".to_owned()
         } else if outcome == Outcome::Partial && facts.delivered {
             verdict::next_unchecked(check.command.is_some())
         } else {
@@ -246,7 +248,8 @@ pub(crate) async fn end_unplayed(
         files: Vec::new(),
         check: no_check(),
         refused: Vec::new(),
-        usage: Usage::default(),
+        // One that is cancelled here never began and cost nothing; what others cost isn't known here.
+        usage: Usage { cost_usd: (outcome == Outcome::Cancelled).then_some(0.0), ..Usage::default() },
     };
     if let Some(dir) = &report.log_dir {
         // One that had begun has its log dir.

@@ -23,7 +23,7 @@ use crate::prompt::{FileView, Window};
 use crate::provider::{Clients, OutputSchema, Prompt};
 use crate::relpath::RelPath;
 use crate::sandbox::Children;
-use crate::store::{NewEvent, OpenRound, RoundSpec, StoreError};
+use crate::store::{NewEvent, OpenRound, RoundRow, RoundSpec, StoreError};
 use crate::workspace::{Hash, Workspace};
 
 /// Why a phase doesn't go on.
@@ -139,12 +139,12 @@ pub struct RoundContext {
 const EARLIER: usize = 5;
 
 impl RoundContext {
-    /// Puts together what a round needs. `earlier` is the task and the report of each earlier round of the session.
+    /// Puts together what a round needs. `earlier` are the earlier rounds of the session, oldest first.
     pub(crate) fn new(
         resources: Resources<'_>,
         round: &OpenRound,
         journal: Journal,
-        earlier: Vec<(String, Option<String>)>,
+        earlier: Vec<Earlier>,
         secret: &dyn Fn(&SecretRef) -> Option<Secret>,
         log_dir: Option<PathBuf>,
         cancel: CancellationToken,
@@ -372,13 +372,30 @@ fn spent_before(journal: &Journal) -> (u64, u64) {
     calls::spent(&results)
 }
 
-fn in_short((task, report): (String, Option<String>)) -> String {
+/// An earlier round of the session.
+pub(crate) struct Earlier {
+    /// Its task or message.
+    pub(crate) task: String,
+    /// Its report as JSON, if it ended.
+    pub(crate) report: Option<String>,
+    /// Whether its changes were taken back.
+    pub(crate) undone: bool,
+}
+
+impl From<RoundRow> for Earlier {
+    fn from(row: RoundRow) -> Self {
+        Self { undone: row.undone_ms.is_some(), task: row.task, report: row.report }
+    }
+}
+
+fn in_short(Earlier { task, report, undone }: Earlier) -> String {
     let report = report.and_then(|report| serde_json::from_str::<proto::report::RoundReport>(&report).ok());
     let task: String = task.chars().take(600).collect();
     match report {
         Some(report) => {
             let files: Vec<&str> = report.files.iter().take(20).map(|file| file.path.as_str()).collect();
-            format!("{task}\n→ {}; files: {}", report.outcome.as_str(), files.join(", "))
+            let undone = if undone { "; undone: these files are as they were before it" } else { "" };
+            format!("{task}\n→ {}; files: {}{undone}", report.outcome.as_str(), files.join(", "))
         }
         None => task,
     }

@@ -10,6 +10,7 @@ mod context;
 mod journal;
 mod judging;
 mod logs;
+mod net;
 mod planning;
 mod resolving;
 mod testing;
@@ -24,11 +25,12 @@ use tokio::sync::watch;
 
 use board::{Board, Progress};
 pub(crate) use closing::end_unplayed;
-pub(crate) use context::Resources;
 pub use context::RoundContext;
 use context::Stop;
+pub(crate) use context::{Earlier, Resources};
 pub use journal::Journal;
 use logs::Decision;
+pub(crate) use net::{Net, NetFile, net};
 use proto::config::{SandboxWish, role};
 use verdict::Halt;
 

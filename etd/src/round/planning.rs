@@ -1,6 +1,7 @@
 //! The plan: read off the planner's stream, each subtask recorded before its worker starts.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use proto::config::role;
@@ -114,6 +115,8 @@ async fn ask(
     };
     let (items, mut inbox) = mpsc::channel(ITEMS);
     let stream = Stream { board, base: &base, reader: Mutex::new(reader(&before)), items };
+    // Of the attempt that was made last. It changes nothing in what is asked.
+    let task_was_cut = AtomicBool::new(false);
     let question = Question {
         key: key.clone(),
         worker: "planner",
@@ -121,7 +124,7 @@ async fn ask(
         by,
         avoid: Vec::new(),
         prompt: Box::new(|window| {
-            prompt::planner(
+            let prompt = prompt::planner(
                 &PlannerBrief {
                     task: &cx.spec.task,
                     max_subtasks: cx.spec.settings.max_subtasks,
@@ -134,7 +137,10 @@ async fn ask(
                     known: &before,
                 },
                 window,
-            )
+            );
+            let is_whole = prompt.turns.iter().any(|turn| turn.text.contains(cx.spec.task.trim()));
+            task_was_cut.store(!is_whole, Ordering::Relaxed);
+            prompt
         }),
         schema: Some(Arc::new(OutputSchema { name: "plan", schema: plan::schema() })),
         priority: Priority::Critical,
@@ -184,6 +190,11 @@ async fn ask(
             detail: format!("{} ms", record.duration_ms),
             token_cost: record.usage.input + record.usage.output,
         });
+    }
+    if task_was_cut.into_inner() {
+        let text =
+            "the task is too long for the planner's model: it saw the beginning and the end of it, not the middle";
+        cx.note("plan/task_cut", text.to_owned()).await?;
     }
     let cut = record.stop == StopReason::Length;
     let mut whole = reader(&base.into_inner().unwrap_or_else(PoisonError::into_inner));

@@ -61,13 +61,14 @@ pub(super) fn next(outcome: Outcome, session: &str, errors: usize) -> String {
             format!("Nothing was built: add --iterate to build and mend, or `et session send {session} \"…\"`.")
         }
         Outcome::CheckFailed => format!(
-            "{errors} error(s) are left: `et session send {session} \"fix the remaining errors\" --max-iterations 5` goes on from here."
+            "{}: `et session send {session} \"fix the remaining errors\" --max-iterations 5` goes on from here.",
+            left(errors)
         ),
         Outcome::NoProgress => format!(
-            "The same {errors} error(s) came back after every way of fixing: look at them, or say what to do with `et session send {session} \"…\"`."
+            "The same errors came back after every way of fixing: look at them, or say what to do with `et session send {session} \"…\"`."
         ),
         Outcome::Provider => {
-            "No model answered: `et nodes` shows which providers do, and why the others don't.".to_owned()
+            "No model would serve it, the notes say why: `et nodes` shows which providers answer, `et models` which models they offer.".to_owned()
         }
         Outcome::Budget => {
             format!("Raise --max-tokens or --max-cost and go on with `et session send {session} \"go on\"`.")
@@ -87,6 +88,15 @@ pub(super) fn next(outcome: Outcome, session: &str, errors: usize) -> String {
     }
 }
 
+fn left(errors: usize) -> String {
+    match errors {
+        // The check fails and names no place.
+        0 => "The check still fails".to_owned(),
+        1 => "1 error is left".to_owned(),
+        n => format!("{n} errors are left"),
+    }
+}
+
 /// The same where everything was delivered and no check could tell whether it builds; `known` is whether there is one.
 pub(super) fn next_unchecked(known: bool) -> String {
     let what = if known {
@@ -100,6 +110,15 @@ pub(super) fn next_unchecked(known: bool) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_left_is_counted_as_people_count() {
+        for (errors, words) in [(0, "The check still fails: `"), (1, "1 error is left: `"), (7, "7 errors are left: `")]
+        {
+            let next = next(Outcome::CheckFailed, "abc", errors);
+            assert!(next.starts_with(words), "{next}");
+        }
+    }
 
     #[test]
     fn the_first_rule_that_fits_decides() {

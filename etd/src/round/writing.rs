@@ -42,8 +42,8 @@ pub(super) enum Shrink {
 
 /// What is about to be done.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-struct Intent {
-    changes: Vec<Change>,
+pub(super) struct Intent {
+    pub(super) changes: Vec<Change>,
     refused: Vec<Refusal>,
     attention: BTreeMap<RelPath, String>,
     /// Files whose content isn't what the worker saw.
@@ -51,6 +51,12 @@ struct Intent {
     /// Files that would shrink a lot.
     #[serde(default)]
     shrunk: Vec<RelPath>,
+    /// Mode bits of files that are to be deleted: whoever puts them back needs them.
+    #[serde(default)]
+    pub(super) modes: BTreeMap<RelPath, u32>,
+    /// Dirs that come into being with new files.
+    #[serde(default)]
+    pub(super) dirs: Vec<RelPath>,
 }
 
 /// What was done.
@@ -209,6 +215,14 @@ fn decide(
                 "the answer has less than half of the file, and the task doesn't ask for less".to_owned(),
             );
             continue;
+        }
+        if after.is_none()
+            && let Some(mode) = workspace.mode(&path)
+        {
+            intent.modes.insert(path.clone(), mode);
+        }
+        if found.is_none() && after.is_some() {
+            intent.dirs.extend(workspace.missing_dirs(&path));
         }
         if let Some(current) = current {
             blobs.push((current.hash.0, current.bytes));

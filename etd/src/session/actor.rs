@@ -107,13 +107,14 @@ async fn play(engine: &Arc<Engine>, entry: Entry) -> Result<Played, StoreError> 
     let missing = engine.vault.missing(session, names.iter());
     // One that is cancelled asks nobody anything: it says what it did so far.
     if !missing.is_empty() && !cancel.is_cancelled() {
-        let listed: Vec<String> = missing.iter().map(ToString::to_string).collect();
+        let listed: Vec<String> =
+            missing.iter().map(|name| name.0.strip_prefix("env:").unwrap_or(&name.0).to_owned()).collect();
         let waiting = engine.vault.waiting(session, missing);
         mark(engine, session, |active| active.needs_credentials = true);
         let note = Event::Note {
             level: NoteLevel::Warning,
             text: format!(
-                "waiting for credentials: {}; any et command that has them hands them over",
+                "waiting for credentials: {}; any `et` command whose environment has them hands them over",
                 listed.join(", ")
             ),
         };
@@ -164,7 +165,7 @@ async fn context(
     let session = round.session;
     let own = round.round;
     let earlier = engine.store.read(move |reader| reader.rounds(session)).await?;
-    let earlier = earlier.into_iter().filter(|row| row.round < own).map(|row| (row.task, row.report)).collect();
+    let earlier = earlier.into_iter().filter(|row| row.round < own).map(round::Earlier::from).collect();
     let secret = |name: &proto::config::SecretRef| engine.vault.get(session, name);
     let log_dir = round.log_dir.clone().map(PathBuf::from);
     Ok(RoundContext::new(engine.resources(session), round, journal, earlier, &secret, log_dir, cancel))

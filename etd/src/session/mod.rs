@@ -7,6 +7,7 @@ mod actor;
 mod ledger;
 #[cfg(test)]
 mod tests;
+mod undo;
 mod workdirs;
 
 use std::collections::{HashMap, VecDeque};
@@ -412,13 +413,17 @@ impl Engine {
     }
 
     fn ticket(&self, round: &OpenRound) -> Option<workdirs::Ticket> {
-        let path = std::path::PathBuf::from(round.spec.work_dir.as_ref()?);
+        Some(self.ticket_for(round.session, round.spec.work_dir.as_ref()?))
+    }
+
+    fn ticket_for(&self, session: SessionId, work_dir: &str) -> workdirs::Ticket {
+        let path = std::path::PathBuf::from(work_dir);
         // A dir that is gone is made anew when the round begins.
         let identity = std::fs::metadata(&path).ok().map(|meta| {
             use std::os::unix::fs::MetadataExt;
             (meta.dev(), meta.ino())
         });
-        Some(self.dirs.ticket(round.session, path, identity))
+        self.dirs.ticket(session, path, identity)
     }
 
     fn enqueue(self: &Arc<Self>, round: OpenRound) {

@@ -163,6 +163,16 @@ pub enum Change {
         /// How.
         report: Box<proto::report::RoundReport>,
     },
+    /// The files of a round are about to be put back to what they were before it.
+    UndoBegun {
+        /// Its id.
+        id: RoundId,
+    },
+    /// They are.
+    RoundUndone {
+        /// Its id.
+        id: RoundId,
+    },
     /// Time at work of a round so far.
     Active {
         /// Its id.

@@ -52,6 +52,22 @@ pub struct RoundRow {
     pub ended_ms: Option<i64>,
     /// Its report as JSON.
     pub report: Option<String>,
+    /// When somebody began to take it back.
+    pub undo_ms: Option<i64>,
+    /// When all its files were as before it.
+    pub undone_ms: Option<i64>,
+}
+
+impl RoundRow {
+    /// Its state for people: `undoing` and `undone` besides those that are stored.
+    #[must_use]
+    pub fn shown_state(&self) -> &str {
+        match (self.undo_ms, self.undone_ms) {
+            (_, Some(_)) => "undone",
+            (Some(_), None) => "undoing",
+            (None, None) => &self.state,
+        }
+    }
 }
 
 /// A round that hasn't ended.
@@ -253,7 +269,8 @@ impl Reader<'_> {
     /// If the database can't be read.
     pub fn rounds(&self, session: SessionId) -> Result<Vec<RoundRow>, StoreError> {
         self.all(
-            "SELECT round, id, state, task, log_dir, started_ms, ended_ms, report FROM round WHERE session = ?1 ORDER BY round",
+            "SELECT round, id, state, task, log_dir, started_ms, ended_ms, report, undo_ms, undone_ms
+             FROM round WHERE session = ?1 ORDER BY round",
             [session.to_string()],
             |row| {
                 Ok(RoundRow {
@@ -265,6 +282,8 @@ impl Reader<'_> {
                     started_ms: row.get(5)?,
                     ended_ms: row.get(6)?,
                     report: row.get(7)?,
+                    undo_ms: row.get(8)?,
+                    undone_ms: row.get(9)?,
                 })
             },
         )
@@ -336,6 +355,18 @@ impl Reader<'_> {
         })
     }
 
+    /// Recorded steps of a round that are about writes (`write/…`, `wrote/…`), in the order in which they were recorded.
+    ///
+    /// # Errors
+    /// If the database can't be read.
+    pub fn write_steps(&self, round: RoundId) -> Result<Vec<StepRow>, StoreError> {
+        self.all(
+            "SELECT key, value FROM step WHERE round = ?1 AND substr(key, 1, 6) IN ('write/', 'wrote/') ORDER BY position",
+            [round.to_string()],
+            |row| Ok(StepRow { key: row.get(0)?, value: row.get(1)? }),
+        )
+    }
+
     /// Keys of the events that a round has.
     ///
     /// # Errors
@@ -362,6 +393,14 @@ impl Reader<'_> {
     /// If the database can't be read.
     pub fn blob(&self, hash: &str) -> Result<Option<Vec<u8>>, StoreError> {
         self.one("SELECT bytes FROM blob WHERE hash = ?1", [hash], |row| row.get(0))
+    }
+
+    /// Size in bytes of the content with a hash; none if it isn't kept.
+    ///
+    /// # Errors
+    /// If the database can't be read.
+    pub fn blob_size(&self, hash: &str) -> Result<Option<u64>, StoreError> {
+        self.one("SELECT length(bytes) FROM blob WHERE hash = ?1", [hash], |row| row.get(0))
     }
 
     /// Child processes that were alive at the last commit about them.

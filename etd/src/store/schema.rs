@@ -82,7 +82,7 @@ mod tests {
         connection.pragma_update(None, "user_version", 99).unwrap();
         drop(connection);
         match open(&path) {
-            Err(StoreError::Newer { found: 99, known: 1 }) => {}
+            Err(StoreError::Newer { found: 99, known: 2 }) => {}
             other => panic!("{other:?}"),
         }
         assert!(path.exists());

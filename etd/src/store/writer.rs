@@ -227,6 +227,12 @@ fn apply(db: &Connection, positions: &mut Positions<'_>, change: &Change) -> Res
             "UPDATE round SET state = 'ended', ended_ms = ?2, outcome = ?3, report = ?4 WHERE id = ?1",
             params![id.to_string(), now, report.outcome.as_str(), json("report", report)?],
         ),
+        Change::UndoBegun { id } => {
+            run(db, "UPDATE round SET undo_ms = coalesce(undo_ms, ?2) WHERE id = ?1", params![id.to_string(), now])
+        }
+        Change::RoundUndone { id } => {
+            run(db, "UPDATE round SET undone_ms = ?2 WHERE id = ?1", params![id.to_string(), now])
+        }
         Change::Active { id, ms } => run(
             db,
             "UPDATE round SET active_ms = max(active_ms, ?2) WHERE id = ?1",

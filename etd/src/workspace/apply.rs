@@ -71,6 +71,12 @@ pub enum ApplyError {
         /// The file.
         path: RelPath,
     },
+    /// The work dir itself is gone.
+    #[error("{path} isn't written: the work dir was removed or replaced in the meantime")]
+    Gone {
+        /// The file.
+        path: RelPath,
+    },
     /// The system said no.
     #[error("can't {doing} {path}: {source}")]
     Io {
@@ -91,6 +97,33 @@ impl Workspace {
     /// # Errors
     /// See [`ApplyError`]; the file is then as it was.
     pub fn apply(&self, change: &Change, content: Option<&[u8]>) -> Result<Applied, ApplyError> {
+        self.apply_as(change, content, None)
+    }
+
+    /// As [`Workspace::apply`], but the file gets these mode bits if it is written.
+    ///
+    /// # Errors
+    /// See [`ApplyError`]; the file is then as it was.
+    pub fn apply_as(&self, change: &Change, content: Option<&[u8]>, mode: Option<u32>) -> Result<Applied, ApplyError> {
+        self.apply_if_there(change, content, mode).map_err(|error| match error {
+            ApplyError::Io { path, source, .. } if source.kind() == io::ErrorKind::NotFound && self.is_gone() => {
+                ApplyError::Gone { path }
+            }
+            error => error,
+        })
+    }
+
+    /// Whether the open dir has no name any more.
+    fn is_gone(&self) -> bool {
+        self.dir.dir_metadata().is_ok_and(|metadata| cap_std::fs::MetadataExt::nlink(&metadata) == 0)
+    }
+
+    fn apply_if_there(
+        &self,
+        change: &Change,
+        content: Option<&[u8]>,
+        mode: Option<u32>,
+    ) -> Result<Applied, ApplyError> {
         let path = &change.path;
         policy::never(path).map_err(|reason| ApplyError::Refused { path: path.clone(), reason })?;
         if content.map(Hash::of) != change.after {
@@ -118,13 +151,22 @@ impl Workspace {
             return Err(ApplyError::Conflict { path: path.clone(), found });
         }
         match content {
-            Some(bytes) => place.replace(change, bytes),
+            Some(bytes) => place.replace(change, bytes, mode),
             None => {
                 place.dir.remove_file(path.file_name()).map_err(io("delete"))?;
                 sync(&place.dir).map_err(io("flush"))?;
                 Ok(Applied::Deleted)
             }
         }
+    }
+
+    /// Removes a directory if it is there and empty; returns whether it did.
+    pub fn remove_empty_dir(&self, path: &RelPath) -> bool {
+        let Ok(Walked::There(dir)) = walk(&self.dir, path.parent(), false) else { return false };
+        // Only an empty directory can be removed, and a symlink is none.
+        kind(&dir, path.file_name()).is_ok_and(|kind| kind == Kind::Dir)
+            && dir.remove_dir(path.file_name()).is_ok()
+            && sync(&dir).is_ok()
     }
 }
 
@@ -169,9 +211,10 @@ impl Place<'_> {
         }
     }
 
-    fn replace(&self, change: &Change, bytes: &[u8]) -> Result<Applied, ApplyError> {
+    fn replace(&self, change: &Change, bytes: &[u8], mode: Option<u32>) -> Result<Applied, ApplyError> {
         let temp = format!("{TEMP_PREFIX}{:016x}", fastrand::u64(..));
-        let done = self.write_temp(&temp, change.before.is_some(), bytes).and_then(|()| self.publish(&temp, change));
+        let done =
+            self.write_temp(&temp, change.before.is_some(), bytes, mode).and_then(|()| self.publish(&temp, change));
         if done.is_err() {
             // What stays behind is swept by the next round.
             let _ = self.dir.remove_file(&temp);
@@ -181,14 +224,19 @@ impl Place<'_> {
         Ok(Applied::Written)
     }
 
-    fn write_temp(&self, temp: &str, existing: bool, bytes: &[u8]) -> Result<(), ApplyError> {
+    fn write_temp(&self, temp: &str, existing: bool, bytes: &[u8], mode: Option<u32>) -> Result<(), ApplyError> {
         let mut options = OpenOptions::new();
         options.write(true).create_new(true).mode(0o666);
         let mut file = self.dir.open_with(temp, &options).map_err(self.io("write"))?.into_std();
         file.write_all(bytes).map_err(self.io("write"))?;
-        if existing {
-            let old = self.dir.symlink_metadata(self.path.file_name()).map_err(self.io("look at"))?;
-            let mode = cap_std::fs::PermissionsExt::mode(&old.permissions()) & 0o777;
+        let mode = match mode {
+            None if existing => {
+                let old = self.dir.symlink_metadata(self.path.file_name()).map_err(self.io("look at"))?;
+                Some(cap_std::fs::PermissionsExt::mode(&old.permissions()) & 0o777)
+            }
+            mode => mode,
+        };
+        if let Some(mode) = mode {
             file.set_permissions(std::fs::Permissions::from_mode(mode)).map_err(self.io("set the mode of"))?;
         }
         file.sync_all().map_err(self.io("flush"))

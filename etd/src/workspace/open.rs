@@ -45,15 +45,15 @@ pub enum WorkspaceError {
 }
 
 impl WorkspaceError {
-    /// What a person can do about it, in one sentence.
+    /// What a person can do about it, a clause.
     #[must_use]
     pub fn hint(&self) -> &'static str {
         match self {
-            Self::Relative(_) => "Give a path that starts with /.",
-            Self::Root | Self::Home(_) => "Give a directory of its own, such as ./build.",
-            Self::NotOurs { .. } => "Give a directory that you own, or run et as its owner.",
-            Self::NotADirectory(_) => "Give a directory, or a path where one can be created.",
-            Self::Io { .. } => "Check that the directory, or the one above it, exists and that you may write there.",
+            Self::Relative(_) => "give a path that starts with /",
+            Self::Root | Self::Home(_) => "give a directory of its own, such as ./build",
+            Self::NotOurs { .. } => "give a directory that you own, or run et as its owner",
+            Self::NotADirectory(_) => "give a directory, or a path where one can be created",
+            Self::Io { .. } => "check that the directory, or the one above it, exists and that you may write there",
         }
     }
 }

@@ -91,6 +91,23 @@ impl Workspace {
         hash_of(file).map(Some).map_err(|source| ReadError::Io { path: path.clone(), source })
     }
 
+    /// Mode bits of a file (at most 0777); `None` if it isn't there or isn't a regular file.
+    pub fn mode(&self, path: &RelPath) -> Option<u32> {
+        use std::os::unix::fs::PermissionsExt as _;
+        let file = self.file(path).ok()??;
+        file.metadata().ok().map(|metadata| metadata.permissions().mode() & 0o777)
+    }
+
+    /// Directories above a path that aren't there, the topmost first.
+    pub fn missing_dirs(&self, path: &RelPath) -> Vec<RelPath> {
+        let parent = path.parent();
+        let ends = parent.match_indices('/').map(|(at, _)| at).chain((!parent.is_empty()).then_some(parent.len()));
+        ends.filter_map(|end| parent.get(..end))
+            .filter(|dir| matches!(walk(&self.dir, dir, false), Ok(Walked::Missing)))
+            .filter_map(|dir| RelPath::parse(dir).ok())
+            .collect()
+    }
+
     fn content(&self, path: &RelPath, limit: u64) -> Result<Option<Content>, ReadError> {
         let Some(file) = self.file(path)? else { return Ok(None) };
         let mut bytes = Vec::new();

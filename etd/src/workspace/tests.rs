@@ -255,6 +255,17 @@ fn while_a_directory_is_swapped_all_the_time_nothing_gets_out() {
 }
 
 #[test]
+fn a_work_dir_that_was_removed_is_named_as_what_is_missing() {
+    let room = Room::new();
+    fs::remove_dir_all(room.ws.root()).unwrap();
+    for path in ["a.txt", "deep/down/a.txt"] {
+        let error = room.write(path, None, Some("x")).unwrap_err();
+        assert!(error.to_string().contains("the work dir was removed"), "{error}");
+    }
+    assert!(!room.ws.root().exists());
+}
+
+#[test]
 fn a_work_dir_that_is_renamed_stays_the_one_that_was_opened() {
     let room = Room::new();
     let moved = room.base.path().join("moved");
@@ -418,4 +429,47 @@ fn a_tree_without_end_is_cut() {
     room.put("top", "x");
     let listing = room.ws.list();
     assert_eq!((names(&listing), listing.cut), (vec!["top"], true));
+}
+
+#[test]
+fn a_file_is_put_back_with_its_mode_and_its_dirs_are_known() {
+    let room = Room::new();
+    room.put("bin/run.sh", "#!/bin/sh\n");
+    fs::set_permissions(room.at("bin/run.sh"), fs::Permissions::from_mode(0o750)).unwrap();
+    symlink(room.outside(), room.at("link")).unwrap();
+    assert_eq!(room.ws.mode(&rel("bin/run.sh")), Some(0o750));
+    for path in ["bin", "nothing", "link/secret", "link"] {
+        assert_eq!(room.ws.mode(&rel(path)), None, "{path}");
+    }
+    for (path, missing) in [
+        ("f", &[][..]),
+        ("bin/f", &[]),
+        ("bin/a/f", &["bin/a"]),
+        ("a/b/c/f", &["a", "a/b", "a/b/c"]),
+        ("link/a/f", &[]),
+        ("bin/run.sh/f", &[]),
+    ] {
+        assert_eq!(room.ws.missing_dirs(&rel(path)), missing.iter().map(|dir| rel(dir)).collect::<Vec<_>>(), "{path}");
+    }
+    fs::remove_file(room.at("bin/run.sh")).unwrap();
+    let change = Change { path: rel("bin/run.sh"), before: None, after: Some(Hash::of(b"#!/bin/sh\n")) };
+    // Whatever the mask of the process says.
+    assert_eq!(room.ws.apply_as(&change, Some(b"#!/bin/sh\n"), Some(0o777)).unwrap(), Applied::Written);
+    assert_eq!(room.ws.mode(&rel("bin/run.sh")), Some(0o777));
+    fs::create_dir_all(room.at("empty/below")).unwrap();
+    fs::create_dir(room.outside().join("empty")).unwrap();
+    for (dir, removed) in [
+        ("bin", false),
+        ("bin/run.sh", false),
+        ("link", false),
+        ("link/empty", false),
+        ("empty", false),
+        ("empty/below", true),
+        ("empty", true),
+        ("empty", false),
+    ] {
+        assert_eq!(room.ws.remove_empty_dir(&rel(dir)), removed, "{dir}");
+    }
+    fs::remove_dir(room.outside().join("empty")).unwrap();
+    room.unharmed();
 }

@@ -177,6 +177,7 @@ fn events() -> Vec<(&'static str, Event)> {
                 spent: spent(),
             },
         ),
+        ("round.undone", Event::RoundUndone { files: paths() }),
         ("tree.restored", Event::TreeRestored { iteration: 2, files: paths() }),
         ("synthesis", Event::Synthesis { text: "# Done".into() }),
         ("budget", Event::Budget { limit: "cost".into(), spent: "$2.00".into() }),

@@ -11,9 +11,10 @@ use proto::config::{
 use proto::diagnostic::{Diagnostic, Related, Severity};
 use proto::id::{RoundId, SessionId};
 use proto::message::{
-    Attach, AttachEnd, Cancel, Done, EndReason, Events, Failed, From, Heartbeat, Hello, Kill, Killed, List, LiveText,
-    ModelList, Models, Needs, Provide, ProviderModels, Queued, Reply, Request, RoundSummary, Secret, SecretValue, Send,
-    SessionName, SessionSummary, Sessions, Show, Shown, Spawn, StoredEvent, Wait, Waited, Welcome,
+    Attach, AttachEnd, Cancel, Diff, DiffAction, Diffed, Done, EndReason, Events, Failed, FileDiff, From, Heartbeat,
+    Hello, Kill, Killed, List, LiveText, ModelList, Models, Needs, Provide, ProviderModels, Queued, Reply, Request,
+    RoundSummary, Secret, SecretValue, Send, SessionName, SessionSummary, Sessions, Show, Shown, Spawn, StoredEvent,
+    Undo, Undone, Wait, Waited, Welcome,
 };
 use proto::settings::{Flags, Skip};
 
@@ -134,6 +135,17 @@ fn summary() -> SessionSummary {
     }
 }
 
+fn file_diff(action: DiffAction) -> Reply {
+    Reply::FileDiff(FileDiff {
+        path: "src/main.rs".into(),
+        action,
+        before_sha256: (action != DiffAction::Created).then(|| "ab".into()),
+        after_sha256: (action != DiffAction::Deleted).then(|| "cd".into()),
+        diff: Some("@@ -1 +1 @@\n".into()),
+        note: Some("cut".into()),
+    })
+}
+
 fn attach(from: From, name: SessionName) -> Request {
     Request::Attach(Attach { session: name, from, follow: true, text: false, until_round: Some(3) })
 }
@@ -182,6 +194,8 @@ pub(crate) fn requests() -> Vec<(&'static str, Request)> {
         ("provide", Request::Provide(Provide { secrets: secrets() })),
         ("models", Request::Models(Models { config: config(SandboxWish::Off), secrets: secrets() })),
         ("cancel", Request::Cancel(Cancel { request: 300 })),
+        ("diff", Request::Diff(Diff { session: prefix(), round: Some(2) })),
+        ("undo", Request::Undo(Undo { session: SessionName::Last, round: None })),
     ]
 }
 
@@ -252,6 +266,20 @@ pub(crate) fn replies() -> Vec<(&'static str, Reply)> {
             }),
         ),
         ("done", Reply::Done(Done {})),
+        ("file_diff.created", file_diff(DiffAction::Created)),
+        ("file_diff.changed", file_diff(DiffAction::Changed)),
+        ("file_diff.deleted", file_diff(DiffAction::Deleted)),
+        ("diffed", Reply::Diffed(Diffed { session: session(), round: 2 })),
+        (
+            "undone",
+            Reply::Undone(Undone {
+                session: session(),
+                round: 2,
+                files: vec!["src/main.rs".into()],
+                already: true,
+                earlier: Some(1),
+            }),
+        ),
         (
             "failed",
             Reply::Failed(Failed {

@@ -1,7 +1,7 @@
 //! What stays on the screen: a line for each milestone, and the closing summary. Pure.
 
 use proto::diagnostic::{Diagnostic, Severity};
-use proto::event::{Event, NoteLevel};
+use proto::event::{Event, EventLine, NoteLevel};
 use proto::outcome::Outcome;
 use proto::report::{CheckReport, CheckStatus, FileAction, RoundReport, SubtaskState};
 
@@ -18,8 +18,8 @@ const SHOWN: usize = 5;
 const FILES: usize = 6;
 
 /// The lines that stay for an event; none for what only the block shows.
-pub(super) fn milestone(event: &Event, round: u32, model: &Model) -> Vec<Line> {
-    match event {
+pub(super) fn milestone(line: &EventLine, model: &Model) -> Vec<Line> {
+    match &line.event {
         Event::RoundStarted { planner, workers, recorded, .. } => {
             let mut lines = Vec::new();
             if *recorded {
@@ -115,7 +115,7 @@ pub(super) fn milestone(event: &Event, round: u32, model: &Model) -> Vec<Line> {
         }
         Event::Note { level: NoteLevel::Warning, text } => vec![odd(&one_line(text, 500))],
         // The words of the plain view do for the rest.
-        event => progress(event, round).map(|text| odd(&one_line(&text, 500))).into_iter().collect(),
+        _ => progress(line).map(|text| odd(&one_line(&text, 500))).into_iter().collect(),
     }
 }
 
@@ -213,7 +213,8 @@ pub(super) fn summary(report: &RoundReport) -> Vec<Line> {
     let failed: Vec<String> = report
         .subtasks
         .iter()
-        .filter(|subtask| subtask.state != SubtaskState::Delivered)
+        // A plan alone succeeds without any.
+        .filter(|subtask| subtask.state != SubtaskState::Delivered && !report.outcome.is_success())
         .map(|subtask| format!("{} {}", one_line(&subtask.id, 40), one_line(&subtask.title, 40)))
         .collect();
     if !failed.is_empty() {

@@ -6,6 +6,9 @@ use proto::event::{Event, EventLine};
 use proto::message::LiveText;
 use proto::report::{CheckStatus, UsageShare};
 
+use crate::text::one_line;
+use crate::view::STUCK;
+
 /// Time over which the pace of a stream is measured, in milliseconds.
 const PACE_WINDOW: i64 = 5_000;
 /// Longest unfinished line of model text that is kept.
@@ -175,6 +178,8 @@ pub(super) struct Model {
     pub(super) last_build: Option<(CheckStatus, u32, u32)>,
     /// The round waits for credentials.
     pub(super) needs_credentials: bool,
+    /// Why the daemon can't go on, if it can't: its disk is full, for example.
+    pub(super) stuck: Option<String>,
 }
 
 impl Model {
@@ -182,12 +187,14 @@ impl Model {
     pub(super) fn event(&mut self, line: &EventLine, now: i64) {
         let at = line.at.parse::<jiff::Timestamp>().map_or(now, |at| at.as_millisecond());
         self.needs_credentials = false;
+        self.stuck = None;
         match &line.event {
             Event::RoundQueued { waits_for, .. } => {
                 // A round that is queued behind the one shown has its turn later.
                 if self.phase == Phase::Idle {
                     self.start(line.round, Some(at));
-                    self.phase = Phase::Queued(waits_for.map(|session| session.short()));
+                    let other = waits_for.filter(|session| *session != line.session);
+                    self.phase = Phase::Queued(other.map(|session| session.short()));
                 }
             }
             Event::RoundStarted { recorded, .. } => {
@@ -314,6 +321,7 @@ impl Model {
             return;
         }
         self.needs_credentials = false;
+        self.stuck = None;
         if piece.restart {
             self.spend(&piece.worker);
         }
@@ -347,6 +355,7 @@ impl Model {
     /// Takes in what the daemon says of the session while nothing else happens.
     pub(super) fn heartbeat(&mut self, state: &str) {
         self.needs_credentials = state == "needs_credentials";
+        self.stuck = state.starts_with(STUCK).then(|| one_line(state, 200));
     }
 
     /// Milliseconds since the round began, where that is known.

@@ -109,6 +109,9 @@ fn header(model: &Model, now: i64, columns: usize, spinner: &str) -> Line {
 }
 
 fn phase(model: &Model) -> String {
+    if let Some(why) = &model.stuck {
+        return why.clone();
+    }
     if model.needs_credentials {
         return "waiting for credentials".to_owned();
     }

@@ -356,6 +356,10 @@ fn states_that_the_story_lacks() {
     model.event(&line(0, started()), 0);
     model.heartbeat("needs_credentials");
     assert_eq!(plain(&render::render(&model, 0, 80, 9)), ["* waiting for credentials · 0s · recorded"]);
+    model.heartbeat("stuck: no room");
+    assert_eq!(plain(&render::render(&model, 0, 80, 9)), ["* stuck: no room · 0s · recorded"]);
+    model.heartbeat("running");
+    assert!(!plain(&render::render(&model, 0, 80, 9))[0].contains("stuck"));
     // Attached in the middle, and not brought back by what comes after the end.
     assert_eq!(block(80, 20, vec![Step::Event(0, ready(2))], 0), ["* working"]);
     let joined = block(80, 20, vec![Step::Text(0, piece("1", "x", 9, true))], 0);
