@@ -73,11 +73,8 @@ pub(super) fn says_no_change(prose: &str) -> bool {
 }
 
 /// Files whose text is for people: a remark in it may be meant.
-fn is_text(path: &RelPath) -> bool {
-    matches!(
-        path.extension(),
-        "md" | "mdx" | "markdown" | "txt" | "rst" | "adoc" | "html" | "diff" | "patch" | "csv" | "tmpl"
-    )
+pub(super) fn is_text(extension: &str) -> bool {
+    matches!(extension, "md" | "mdx" | "markdown" | "txt" | "rst" | "adoc" | "html" | "diff" | "patch" | "csv" | "tmpl")
 }
 
 /// Languages in which an empty file is a mistake.
@@ -118,7 +115,7 @@ fn comment(line: &str) -> Option<&str> {
 }
 
 fn elided(path: &RelPath, lines: &[&str]) -> bool {
-    let text = is_text(path);
+    let text = is_text(path.extension());
     let dots = |text: &str| text.contains("...") || text.contains('…');
     lines.iter().enumerate().any(|(number, line)| {
         let line = line.trim();
@@ -182,15 +179,18 @@ pub(super) fn judge(path: &RelPath, body: &str) -> Body {
             return Body::NoChange;
         }
     }
-    // A change in place of a file: it can't be written as it is.
+    // What stands at the head of a change wasn't read as one: it can't be written as it is.
     let patch = matches!(path.extension(), "diff" | "patch");
     let search = full.iter().any(|line| line.starts_with("<<<<<<< SEARCH") || line.starts_with("<<<<<<< ORIGINAL"));
-    let diff = full
-        .first()
-        .is_some_and(|line| line.starts_with("--- ") || line.starts_with("diff --git ") || line.starts_with("@@ "))
-        && full.iter().any(|line| line.starts_with("@@ "));
-    if !patch && !is_text(path) && (search || diff) || elided(path, &lines) {
+    if !patch && !is_text(path.extension()) && search || elided(path, &lines) {
         return Body::Elided;
     }
     Body::Whole
+}
+
+/// Whether a change puts a remark in place of code that it leaves out.
+pub(super) fn elides(path: &RelPath, search: &str, replace: &str) -> bool {
+    let old: Vec<&str> = search.lines().collect();
+    let added: Vec<&str> = replace.lines().filter(|line| !old.contains(line)).collect();
+    elided(path, &added)
 }

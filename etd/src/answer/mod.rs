@@ -3,24 +3,40 @@
 //! Promises: it never panics, never yields a path that leaves the work dir, and never takes a block that isn't closed, that leaves
 //! something out, or whose path it would have to guess. Who may write a path is decided elsewhere.
 //!
-//! It works in three steps, a file each: `blocks` cuts the text into blocks with the names that stand at them (`names`), `paths` tells what is
-//! a path, `judge` tells what a body is worth.
+//! [`read`] tells what an answer means; [`resolve()`] makes whole contents of it, given what the files are now.
+//!
+//! | module | what it does |
+//! |---|---|
+//! | `scan` | cuts the text into blocks (`block`) with the names that stand at them (`names`) |
+//! | `paths` | what is a path, and which |
+//! | `judge` | what a body is worth |
+//! | `changes` | reads SEARCH/REPLACE, unified diffs and patches |
+//! | `reading` | puts what the blocks say together, path by path |
+//! | `edit` | applies edits to a text |
+//! | `resolve` | applies an answer's edits and moves to what is there |
 
-mod blocks;
+mod block;
+mod changes;
+mod edit;
 mod judge;
 mod names;
 mod paths;
+mod reading;
+mod resolve;
+mod scan;
 
+#[cfg(test)]
+mod cases;
+#[cfg(test)]
+mod corpus;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
-
 use crate::relpath::RelPath;
-use blocks::{Block, Kind};
-use judge::Body;
-use names::Name;
+pub use changes::Hunk;
+pub use edit::{Applied, FailedHunk, apply};
 pub(crate) use paths::bare;
+pub use resolve::{Current, Failed, Resolved, resolve};
 
 /// What the reader must know besides the text.
 #[derive(Clone, Debug)]
@@ -42,6 +58,15 @@ pub struct FileBlock {
     pub content: String,
 }
 
+/// Edits of one file, in the order in which they are to be applied.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileEdit {
+    /// Where.
+    pub path: RelPath,
+    /// What becomes what.
+    pub hunks: Vec<Hunk>,
+}
+
 /// Something in an answer that can't be taken as it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Problem {
@@ -60,6 +85,10 @@ pub enum Problem {
 pub struct Answer {
     /// Whole files, one per path (the last complete block wins).
     pub files: Vec<FileBlock>,
+    /// Edits of files, one entry per path. Where `files` has the path too, they are for that content.
+    pub edits: Vec<FileEdit>,
+    /// Files that get another path: from, to. Edits of the new path are for the moved content.
+    pub moves: Vec<(RelPath, RelPath)>,
     /// Files to delete.
     pub deletions: Vec<RelPath>,
     /// What can't be taken.
@@ -78,159 +107,8 @@ pub(crate) fn looks_like_path(word: &str) -> bool {
     paths::looks_like(word, &[])
 }
 
-/// What became of a path so far.
-struct Taken {
-    content: String,
-    /// Named by a mere sentence: never replaces what was named properly.
-    weak: bool,
-}
-
 /// Reads an answer.
 #[must_use]
 pub fn read(text: &str, expected: &Expected<'_>) -> Answer {
-    let scanned = blocks::scan(text, expected.owns);
-    let mut reading = Reading::new(expected);
-    let mut unnamed = Vec::new();
-    for block in &scanned.blocks {
-        match reading.path_of(block) {
-            Some(Some((path, weak))) => reading.take(&path, block, weak),
-            Some(None) => {}
-            None if block.is_code() => unnamed.push(block),
-            None => {}
-        }
-    }
-    reading.place(&unnamed);
-    reading.finish(&scanned)
-}
-
-struct Reading<'a> {
-    expected: &'a Expected<'a>,
-    files: BTreeMap<RelPath, Taken>,
-    /// Paths in the order in which they came first.
-    order: Vec<RelPath>,
-    deletions: Vec<RelPath>,
-    problems: Vec<Problem>,
-    unchanged: Vec<RelPath>,
-}
-
-impl<'a> Reading<'a> {
-    fn new(expected: &'a Expected<'a>) -> Self {
-        Self {
-            expected,
-            files: BTreeMap::new(),
-            order: Vec::new(),
-            deletions: Vec::new(),
-            problems: Vec::new(),
-            unchanged: Vec::new(),
-        }
-    }
-
-    /// The path that a block is for and whether it is weakly named. `None`: it has no name; `Some(None)`: it is no file.
-    fn path_of(&mut self, block: &Block) -> Option<Option<(RelPath, bool)>> {
-        let (raw, weak) = match &block.name {
-            Name::Strong(raw) => (raw, false),
-            Name::Weak(raw) => (raw, true),
-            Name::None => return None,
-        };
-        match paths::clean(raw, self.expected) {
-            Ok(path) if block.kind == Kind::Fence && !block.may_be(&path, self.expected.owns) => Some(None),
-            Ok(path) => Some(Some((path, weak))),
-            Err(_) if weak => None,
-            Err(reason) => {
-                self.problem(Problem::UnsafePath(paths::shown(raw), reason.to_string()));
-                Some(None)
-            }
-        }
-    }
-
-    fn take(&mut self, path: &RelPath, block: &Block, weak: bool) {
-        if block.kind == Kind::Delete {
-            self.files.remove(path);
-            if !self.deletions.contains(path) {
-                self.deletions.push(path.clone());
-            }
-            return;
-        }
-        if !block.closed {
-            self.problem(Problem::Truncated(path.clone()));
-            return;
-        }
-        let owned = self.expected.owns.contains(path);
-        match judge::judge(path, &block.body) {
-            Body::Whole if block.is_change(path) => self.problem(Problem::Placeholder(path.clone())),
-            Body::Whole => {
-                if weak && self.files.get(path).is_some_and(|taken| !taken.weak) {
-                    return;
-                }
-                self.deletions.retain(|deleted| deleted != path);
-                if !self.order.contains(path) {
-                    self.order.push(path.clone());
-                }
-                self.files.insert(path.clone(), Taken { content: block.body.clone(), weak });
-            }
-            Body::NoChange if owned => self.unchanged.push(path.clone()),
-            Body::NoChange | Body::Elided => self.problem(Problem::Placeholder(path.clone())),
-        }
-    }
-
-    /// The blocks without a name: one such block of a worker with one file is that file.
-    fn place(&mut self, unnamed: &[&Block]) {
-        if let [path] = self.expected.owns
-            && !self.files.contains_key(path)
-            && !self.deletions.contains(path)
-            && !self.unchanged.contains(path)
-        {
-            let mut fitting = unnamed.iter().filter(|block| block.fits(path));
-            if let (Some(block), None) = (fitting.next(), fitting.next()) {
-                self.take(path, block, false);
-                return;
-            }
-        }
-        let missing = self.expected.owns.iter().any(|path| !self.files.contains_key(path));
-        if self.files.is_empty() || missing {
-            for _ in unnamed {
-                self.problem(Problem::NoPath);
-            }
-        }
-    }
-
-    fn problem(&mut self, problem: Problem) {
-        if !self.problems.contains(&problem) {
-            self.problems.push(problem);
-        }
-    }
-
-    fn finish(mut self, scanned: &blocks::Scanned) -> Answer {
-        let files = &self.files;
-        // A complete block of the same path makes up for a broken one.
-        self.problems.retain(|problem| match problem {
-            Problem::Truncated(path) | Problem::Placeholder(path) => !files.contains_key(path),
-            Problem::UnsafePath(..) | Problem::NoPath => true,
-        });
-        let mut remarks = scanned.remarks();
-        let nothing = self.files.is_empty() && self.deletions.is_empty() && self.problems.is_empty();
-        let no_change =
-            nothing && !self.expected.cut && (!self.unchanged.is_empty() || judge::says_no_change(&scanned.prose()));
-        if !nothing {
-            for path in self.unchanged.iter().filter(|path| !self.files.contains_key(path)) {
-                remarks = format!("{remarks}\n{path}: no change needed");
-            }
-        }
-        let mut order = self.order;
-        let mut files = Vec::new();
-        for path in order.drain(..) {
-            if let Some(taken) = self.files.remove(&path) {
-                files.push(FileBlock { path, content: taken.content });
-            }
-        }
-        Answer { files, deletions: self.deletions, problems: self.problems, no_change, remarks: shorten(&remarks) }
-    }
-}
-
-fn shorten(text: &str) -> String {
-    let text = text.trim();
-    match text.char_indices().nth(REMARKS) {
-        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or(text).trim_end()),
-        None => text.to_owned(),
-    }
+    reading::read(&scan::scan(text, expected.owns), expected)
 }

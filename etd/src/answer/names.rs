@@ -57,6 +57,9 @@ pub(super) fn in_info(info: &str, owns: &[RelPath]) -> Info {
     Info::Nothing
 }
 
+/// Elements that hold a path alone.
+const TAGS: &[&str] = &["source", "path", "file_path", "filepath", "filename", "name"];
+
 /// Words before a path that name it, without their colon.
 fn is_label(text: &str) -> bool {
     matches!(
@@ -81,6 +84,22 @@ pub(super) fn in_comment(line: &str, owns: &[RelPath]) -> Option<String> {
     };
     let path = paths::bare(without_aside(inner));
     (paths::looks_like(path, owns) && !path.contains(['[', '('])).then(|| path.to_owned())
+}
+
+/// The path in a line that holds nothing else.
+pub(super) fn path_line(line: &str) -> Option<&str> {
+    let path = paths::bare(line.trim());
+    paths::looks_like(path, &[]).then_some(path)
+}
+
+/// Whether a line before a change may stand there: a path, a comment with one, the edge of a fence.
+pub(super) fn beside_change(line: &str) -> bool {
+    let line = line.trim();
+    line.is_empty()
+        || line.starts_with("```")
+        || line.starts_with("~~~")
+        || path_line(line).is_some()
+        || in_comment(line, &[]).is_some()
 }
 
 /// Without what stands in brackets behind a path: `main.go (new file)`.
@@ -109,6 +128,10 @@ pub(super) fn in_line(line: &str, owns: &[RelPath]) -> Name {
         text = rest.trim();
     }
     let text = without_aside(text);
+    let text = TAGS
+        .iter()
+        .find_map(|tag| text.strip_prefix(&format!("<{tag}>"))?.strip_suffix(&format!("</{tag}>")))
+        .map_or(text, str::trim);
     let whole = paths::bare(text);
     let alone = |word: &str| paths::looks_like(word, owns);
     if alone(whole) {

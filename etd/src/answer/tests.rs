@@ -167,14 +167,11 @@ fn what_cannot_be_taken_is_said() {
         ("===FILE: x.ts===\n// Rest of the code remains the same\nlet a = 1;\n===ENDFILE===", &[], placeholder("x.ts")),
         ("===FILE: x.go===\n// No changes needed in this file\n===ENDFILE===", &[], placeholder("x.go")),
         ("===FILE: x.go===\n===ENDFILE===", &[], placeholder("x.go")),
-        ("===FILE: x.go===\n<<<<<<< SEARCH\na\n=======\nb\n>>>>>>> REPLACE\n===ENDFILE===", &[], placeholder("x.go")),
-        ("### x.go\n```diff\n--- a/x.go\n+++ b/x.go\n@@ -1 +1 @@\n-a\n+b\n```", &[], placeholder("x.go")),
         ("===FILE: ../../evil===\na\n===ENDFILE===", &[], unsafe_path("../../evil", PathError::Parent)),
         ("===FILE: /etc/passwd===\na\n===ENDFILE===", &[], unsafe_path("/etc/passwd", PathError::Absolute)),
         ("===FILE: /app/y.py===\na\n===ENDFILE===", &["x.py"], unsafe_path("/app/y.py", PathError::Absolute)),
         ("===DELETE: C:\\x===", &[], unsafe_path("C:\\x", PathError::Absolute)),
-        ("### x.go\n```diff\n-a\n+b\n```", &[], placeholder("x.go")),
-        ("```diff\n-a\n+b\n```", &["x.go"], vec![Problem::NoPath]),
+        ("```diff\n-a\n+b\n```", &["x.go", "y.go"], vec![Problem::NoPath]),
         ("```go\npackage a\n```", &[], vec![Problem::NoPath]),
         ("```go\npackage a\n```\n```go\npackage b\n```", &["x.go"], vec![Problem::NoPath]),
     ];
@@ -233,7 +230,11 @@ proptest! {
                 Just("===FILE: ".to_owned()), Just("===\n".to_owned()), Just("===ENDFILE===\n".to_owned()), Just("```go\n".to_owned()),
                 Just("```\n".to_owned()), Just("../".to_owned()), Just("/app/".to_owned()), Just("x.go".to_owned()), Just("**".to_owned()),
                 Just("`".to_owned()), Just("\n".to_owned()), Just("<think>".to_owned()), Just("</think>\n".to_owned()), Just("// ".to_owned()),
-                Just("===DELETE: ".to_owned()), Just("# ".to_owned()), Just(":".to_owned()), Just("\\".to_owned()), Just("é…".to_owned()), ".{0,12}",
+                Just("===DELETE: ".to_owned()), Just("===MOVE: a -> ".to_owned()), Just("<<<<<<< SEARCH\n".to_owned()),
+                Just("=======\n".to_owned()), Just(">>>>>>> REPLACE\n".to_owned()), Just("--- a/x.go\n+++ b/".to_owned()), Just("@@ -1,2 +1 @@\n".to_owned()),
+                Just("\n+".to_owned()), Just("\n-".to_owned()), Just("diff --git ".to_owned()), Just("*** Begin Patch\n".to_owned()),
+                Just("*** Update File: ".to_owned()), Just("*** Move to: ".to_owned()), Just("<file path=\"".to_owned()), Just("\">\n".to_owned()),
+                Just("</file>\n".to_owned()), Just("<source>\n".to_owned()), Just("# ".to_owned()), Just(":".to_owned()), Just("\\".to_owned()), Just("é…".to_owned()), ".{0,12}",
             ],
             0..40,
         ),
@@ -241,8 +242,16 @@ proptest! {
     ) {
         let owns = [path("x.go")];
         let answer = read(&parts.concat(), &Expected { owns: &owns, work_dir_name: "build", cut });
-        for path in answer.files.iter().map(|file| &file.path).chain(&answer.deletions) {
+        let moved = answer.moves.iter().flat_map(|(from, to)| [from, to]);
+        let edited = answer.edits.iter().map(|edit| &edit.path);
+        let written = answer.files.iter().map(|file| &file.path);
+        for path in written.chain(&answer.deletions).chain(edited).chain(moved) {
             prop_assert_eq!(RelPath::parse(path.as_str()).unwrap(), path.clone());
+        }
+        let there = Current::Text("package a\n\nx.go\n".to_owned());
+        let resolved = resolve(&answer, &|_| there.clone());
+        for text in resolved.files.values().flatten() {
+            prop_assert!(text.is_empty() || text.ends_with('\n'));
         }
         for file in &answer.files {
             prop_assert!(file.content.is_empty() || file.content.ends_with('\n'));
@@ -254,7 +263,7 @@ proptest! {
         name in "[a-z]{1,8}(/[a-z]{1,8}){0,2}\\.(go|rs|py|ts|c)",
         head in "[a-z]{1,8}\\([a-z ]{0,8}\\) \\{",
         lines in proptest::collection::vec("[ -~é\t]{0,30}", 0..12),
-        format in 0..9_u8,
+        format in 0..14_u8,
     ) {
         let content: String = std::iter::once(&head).chain(&lines).map(|line| format!("{line}\n")).collect();
         prop_assume!(!content.contains("===") && !content.contains("...") && !content.contains("~~~~~"));
@@ -268,10 +277,57 @@ proptest! {
             5 => format!("{ticks}go:{name}\n{content}{ticks}\n"),
             6 => format!("{ticks}go title=\"{name}\"\n{content}{ticks}\n"),
             7 => format!("Here is the file `{name}` as it is:\n{ticks}\n{content}{ticks}\n"),
-            _ => format!("{ticks}\n// {name}\n{content}{ticks}\n"),
+            8 => format!("{ticks}\n// {name}\n{content}{ticks}\n"),
+            9 => format!("<file path=\"{name}\">\n{content}</file>\n"),
+            10 => format!("{name}\n<source>\n{content}</source>\n"),
+            11 => format!("{ticks}diff\n--- /dev/null\n+++ b/{name}\n@@ -0,0 +1 @@\n{}{ticks}\n", signed(&content, '+')),
+            12 => format!("*** Begin Patch\n*** Add File: {name}\n{}*** End Patch\n", signed(&content, '+')),
+            _ => format!("{name}\n{ticks}\n<<<<<<< SEARCH\n=======\n{content}>>>>>>> REPLACE\n{ticks}\n"),
         };
         let answer = ask(&text, &[]);
-        let content = if format > 7 { format!("// {name}\n{content}") } else { content };
+        if format == 13 {
+            let resolved = resolve(&answer, &|_| Current::Absent);
+            prop_assert_eq!(resolved.files, [(path(&name), Some(content))].into(), "{:?}", answer.problems);
+            return Ok(());
+        }
+        let content = if format == 8 { format!("// {name}\n{content}") } else { content };
         prop_assert_eq!(answer.files, vec![FileBlock { path: path(&name), content }], "{:?}", answer.problems);
     }
+
+    #[test]
+    fn an_edit_changes_its_lines_and_no_others(
+        lines in proptest::collection::vec("[ -~é\t]{0,12}", 1..20),
+        at in 0..20_usize,
+        length in 1..6_usize,
+        new in proptest::collection::vec("[ -~é\t]{0,12}", 0..5),
+        format in 0..4_u8,
+    ) {
+        // Every line is another, so that every place is one.
+        let mut lines: Vec<String> = lines.iter().enumerate().map(|(n, line)| format!("old{n}{line}")).collect();
+        let new: Vec<String> = new.iter().enumerate().map(|(n, line)| format!("new{n}{line}")).collect();
+        let at = at.min(lines.len() - 1);
+        let length = length.min(lines.len() - at);
+        let text = |lines: &[String]| -> String { lines.iter().map(|line| format!("{line}\n")).collect() };
+        let before = text(&lines);
+        prop_assume!(!before.contains("...") && !new.concat().contains("...") && !before.contains("~~~~~"));
+        prop_assume!(!new.concat().contains("~~~~~"));
+        let (old, new_text) = (text(&lines[at..at + length]), text(&new));
+        let block = format!("<<<<<<< SEARCH\n{old}=======\n{new_text}>>>>>>> REPLACE\n");
+        let signs = format!("{}{}", signed(&old, '-'), signed(&new_text, '+'));
+        let answer = match format {
+            0 => format!("===FILE: s/x.c===\n{block}===ENDFILE===\n"),
+            1 => format!("s/x.c\n{block}"),
+            2 => format!("~~~~~~diff\n--- a/s/x.c\n+++ b/s/x.c\n@@ -1 +1 @@\n{signs}~~~~~~\n"),
+            _ => format!("*** Begin Patch\n*** Update File: s/x.c\n@@\n{signs}*** End Patch\n"),
+        };
+        let answer = ask(&answer, &["s/x.c"]);
+        let resolved = resolve(&answer, &|_| Current::Text(before.clone()));
+        lines.splice(at..at + length, new);
+        prop_assert_eq!(resolved.failed, vec![]);
+        prop_assert_eq!(resolved.files, [(path("s/x.c"), Some(text(&lines)))].into(), "{:?}", answer.problems);
+    }
+}
+
+fn signed(text: &str, sign: char) -> String {
+    text.lines().map(|line| format!("{sign}{line}\n")).collect()
 }

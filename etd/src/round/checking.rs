@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::board::{Board, Built};
 use super::context::{Question, RoundContext, Stop};
 use super::logs::Decision;
+use super::resolving::{self, Contents};
 use super::verdict::Halt;
 use super::working::{read, unsafe_paths};
 use super::writing::{self, Shrink, Wanted};
@@ -90,7 +91,7 @@ async fn add_manifests(cx: &RoundContext, board: &Board) -> Result<(), Stop> {
     }
     let wanted = missing
         .into_iter()
-        .map(|(path, content)| Wanted { path, content: Some(content), shrink: Shrink::Refuse })
+        .map(|(path, content)| Wanted { path, content: Some(content), shrink: Shrink::Refuse, moved_to: None })
         .collect();
     let seen = super::context::Seen::new();
     writing::write(cx, board, "manifests", INTEGRATOR, wanted, &seen, Vec::new()).await?;
@@ -402,12 +403,19 @@ async fn fix(
                 cx.logs.answer(number, &record.text);
             }
             let answer = read(cx, &record, &assignment.files);
-            let (wanted, mut refused) = sort_out(board, owner, assignment, &answer);
+            let mut resolved =
+                resolving::resolve(cx, &format!("fix/{name}"), &answer, &asked.seen, &Contents::new()).await?;
+            let (wanted, mut refused) = sort_out(board, owner, assignment, &resolved.files, &answer.moves);
             refused.extend(unsafe_paths(owner, &answer));
+            refused.extend(resolving::not_mine(&board.lock(), owner, &assignment.files, &mut resolved));
             let written =
                 writing::write(cx, board, &format!("fix/{name}"), owner, wanted, &asked.seen, refused).await?;
             let changed = written.changed();
-            let failed = changed.is_empty().then(|| "the answer changes nothing".to_owned());
+            let failed = match resolving::reasons(&resolved.failed) {
+                _ if !changed.is_empty() => None,
+                reasons if reasons.is_empty() => Some("the answer changes nothing".to_owned()),
+                reasons => Some(reasons),
+            };
             (Some(record.model), record.usage.input + record.usage.output, changed, failed)
         }
         Err(failure) => (None, 0, Vec::new(), Some(failure.to_string())),
@@ -462,21 +470,24 @@ fn sort_out(
     board: &Board,
     owner: &str,
     assignment: &Assignment,
-    answer: &crate::answer::Answer,
+    files: &Contents,
+    moves: &[(RelPath, RelPath)],
 ) -> (Vec<Wanted>, Vec<Refusal>) {
-    let files = answer.files.iter().map(|file| (&file.path, Some(file.content.clone())));
-    let deletions = answer.deletions.iter().map(|path| (path, None));
     let mut wanted = Vec::new();
-    let mut refused = Vec::new();
     let mut known = board.lock();
-    for (path, content) in files.chain(deletions) {
+    let may_write = |path: &RelPath| {
+        assignment.files.contains(path) || known.owners.owner_of(path).is_none_or(|holder| holder == owner)
+    };
+    let (files, mut refused) = resolving::without_foreign_moves(files, moves, owner, &may_write);
+    for (path, content) in &files {
         // What nobody owns is the integrator's already; as its property it could never be given to it again.
         let free = match owner {
             INTEGRATOR => known.owners.owner_of(path).is_none(),
             owner => known.owners.claim(path.clone(), owner),
         };
         if free || assignment.files.contains(path) {
-            wanted.push(Wanted { path: path.clone(), content, shrink: Shrink::Refuse });
+            let moved_to = resolving::moved_to(path, &files, moves);
+            wanted.push(Wanted { path: path.clone(), content: content.clone(), shrink: Shrink::Refuse, moved_to });
         } else {
             let holder = known.owners.owner_of(path).unwrap_or(INTEGRATOR).to_owned();
             refused.push(Refusal {

@@ -1,14 +1,13 @@
 //! Whether an answer is enough. The judgement is a step: what it is measured by changes when the answer's files land, and a round
 //! that is resumed must come to the same one.
 
-use std::collections::BTreeMap;
-
 use proto::event::Event;
 use serde::{Deserialize, Serialize};
 
 use super::board::Board;
 use super::context::{RoundContext, Stop};
-use crate::answer::{Answer, Problem};
+use super::resolving::{self, Contents};
+use crate::answer::{Answer, Failed, Problem};
 use crate::calls::CallRecord;
 use crate::plan::Subtask;
 use crate::relpath::RelPath;
@@ -23,6 +22,17 @@ pub(super) struct Lacking {
     pub stale: bool,
 }
 
+/// What a worker gave.
+#[derive(Clone, Copy)]
+pub(super) struct Given<'a> {
+    /// The newest answer.
+    pub answer: &'a Answer,
+    /// What of its edits didn't apply.
+    pub failed: &'a [Failed],
+    /// Complete files, those of earlier answers included.
+    pub files: &'a Contents,
+}
+
 /// Why an answer isn't enough, if so; recorded together with the event that the worker has finished.
 pub(super) async fn judged(
     cx: &RoundContext,
@@ -30,14 +40,13 @@ pub(super) async fn judged(
     subtask: &Subtask,
     attempt: u32,
     record: &CallRecord,
-    answer: &Answer,
-    files: &BTreeMap<RelPath, Option<String>>,
+    given: Given<'_>,
 ) -> Result<Option<Lacking>, Stop> {
     let key = format!("read/{}/{attempt}", subtask.id);
     if let Some(judged) = cx.journal.recorded::<Option<Lacking>>(&key)? {
         return Ok(judged);
     }
-    let lacking = lacking(cx, answer, files, subtask).await;
+    let lacking = lacking(cx, given, subtask).await;
     let event = Event::WorkerFinished {
         worker: subtask.id.clone(),
         attempt,
@@ -45,7 +54,7 @@ pub(super) async fn judged(
         tokens_in: record.usage.input,
         tokens_out: record.usage.output,
         duration_ms: record.duration_ms,
-        files: files.keys().map(ToString::to_string).collect(),
+        files: given.files.keys().map(ToString::to_string).collect(),
         spent: board.lock().spent(),
     };
     let events = vec![NewEvent::new(format!("worker.finished/{}/{attempt}", subtask.id), event)];
@@ -53,12 +62,10 @@ pub(super) async fn judged(
     Ok(lacking)
 }
 
-async fn lacking(
-    cx: &RoundContext,
-    answer: &Answer,
-    files: &BTreeMap<RelPath, Option<String>>,
-    subtask: &Subtask,
-) -> Option<Lacking> {
+async fn lacking(cx: &RoundContext, Given { answer, failed, files }: Given<'_>, subtask: &Subtask) -> Option<Lacking> {
+    if !failed.is_empty() {
+        return Some(Lacking { reason: resolving::reasons(failed), stale: true });
+    }
     for problem in &answer.problems {
         let (path, reason) = match problem {
             Problem::Truncated(path) if !files.contains_key(path) => (path, format!("{path} was cut off")),

@@ -12,6 +12,7 @@ mod judging;
 mod logs;
 mod net;
 mod planning;
+mod resolving;
 mod testing;
 #[cfg(test)]
 pub(crate) mod tests;

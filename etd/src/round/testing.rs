@@ -1,13 +1,12 @@
 //! The tester: where its role is configured, it writes tests after the workers; what it wrote is its own to mend.
 
-use std::collections::BTreeMap;
-
 use proto::config::role;
 use proto::event::Event;
 
 use super::board::Board;
 use super::context::{Question, RoundContext, Stop};
 use super::logs::Decision;
+use super::resolving::{self, Contents};
 use super::verdict::Halt;
 use super::working::{read, share_out, unsafe_paths};
 use super::writing;
@@ -68,8 +67,8 @@ pub(super) async fn test(cx: &RoundContext, board: &Board) -> Result<(), Stop> {
         Err(failure) => return cx.note("tester", format!("no tests were written: {failure}")).await,
     };
     let answer = read(cx, &record, &[]);
-    let files: BTreeMap<RelPath, Option<String>> =
-        answer.files.iter().map(|file| (file.path.clone(), Some(file.content.clone()))).collect();
+    let mut resolved = resolving::resolve(cx, "test/1", &answer, &asked.seen, &Contents::new()).await?;
+    let files = std::mem::take(&mut resolved.files);
     let event = Event::WorkerFinished {
         worker: TESTER.to_owned(),
         attempt: 1,
@@ -81,8 +80,9 @@ pub(super) async fn test(cx: &RoundContext, board: &Board) -> Result<(), Stop> {
         spent: board.lock().spent(),
     };
     cx.journal.say("worker.finished/tester/1", event).await?;
-    let (wanted, mut refused) = share_out(board, TESTER, &files, true);
+    let (wanted, mut refused) = share_out(board, TESTER, &files, &answer.moves, true);
     refused.extend(unsafe_paths(TESTER, &answer));
+    refused.extend(resolving::not_mine(&board.lock(), TESTER, &[], &mut resolved));
     writing::write(cx, board, "test/1", TESTER, wanted, &asked.seen, refused).await?;
     Ok(())
 }

@@ -16,6 +16,9 @@ use proto::settings::Flags;
 use tokio_util::sync::CancellationToken;
 
 use super::*;
+
+mod edits;
+
 use crate::sandbox::Children;
 use crate::session::Engine;
 use crate::store::{Change, OpenRound, RoundSpec, SessionSpec, Store};

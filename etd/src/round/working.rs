@@ -12,8 +12,9 @@ use tokio::sync::watch;
 
 use super::board::{Board, Progress};
 use super::context::{Question, RoundContext, Seen, Stop};
-use super::judging::{Lacking, judged};
+use super::judging::{Given, Lacking, judged};
 use super::logs::Decision;
+use super::resolving::{self, Contents, Kept};
 use super::verdict::Halt;
 use super::writing::{self, Shrink, Wanted, Written};
 use crate::answer::{self, Answer, Expected, Problem};
@@ -83,8 +84,11 @@ fn startable(cx: &RoundContext, board: &Board, running: usize) -> Vec<Subtask> {
 /// An answer that could be used.
 struct Candidate {
     score: Option<u32>,
-    files: BTreeMap<RelPath, Option<String>>,
+    files: Contents,
+    moves: Vec<(RelPath, RelPath)>,
     answer: Answer,
+    refused: Vec<Refusal>,
+    /// What the worker was shown when it gave the files.
     seen: Seen,
     /// Whether a file that was there already should have changed and didn't arrive whole.
     stale: bool,
@@ -98,7 +102,7 @@ async fn subtask_to_its_end(cx: &RoundContext, board: &Board, subtask: Subtask) 
     let mut best: Option<Candidate> = None;
     let mut shrink = Shrink::Ask;
     // Complete files of answers that weren't complete themselves.
-    let mut kept: BTreeMap<RelPath, Option<String>> = BTreeMap::new();
+    let mut kept = Kept::default();
     loop {
         attempt += 1;
         let Some((record, seen)) = ask(cx, board, &subtask, attempt, retry.as_ref()).await? else {
@@ -107,14 +111,13 @@ async fn subtask_to_its_end(cx: &RoundContext, board: &Board, subtask: Subtask) 
             return Ok(());
         };
         let owns = owned(board, &id);
-        let mut answer = read(cx, &record, &owns);
-        for file in answer.files.drain(..) {
-            kept.insert(file.path, Some(file.content));
-        }
-        for path in answer.deletions.drain(..) {
-            kept.insert(path, None);
-        }
-        let lacking = judged(cx, board, &subtask, attempt, &record, &answer, &kept).await?;
+        let answer = read(cx, &record, &owns);
+        let key = format!("work/{id}/{attempt}");
+        let mut resolved = resolving::resolve(cx, &key, &answer, &seen, &kept.still(&seen)).await?;
+        kept.refused.extend(resolving::not_mine(&board.lock(), &id, &[], &mut resolved));
+        kept.take(resolved.files, &answer.moves, &seen);
+        let given = Given { answer: &answer, failed: &resolved.failed, files: &kept.files };
+        let lacking = judged(cx, board, &subtask, attempt, &record, given).await?;
         if let Some(Lacking { reason, .. }) = &lacking {
             let again = tries.unusable > 0;
             failed(cx, &id, attempt, reason, again).await?;
@@ -127,12 +130,14 @@ async fn subtask_to_its_end(cx: &RoundContext, board: &Board, subtask: Subtask) 
                 // A low score is better than half an answer.
                 break;
             }
-            if kept.is_empty() {
+            if kept.files.is_empty() {
                 board.lock().progress(&id, Progress::Unusable);
-                return refuse(cx, board, &id, &answer).await;
+                return refuse(cx, board, &id, &answer, kept.refused).await;
             }
         }
-        let files = std::mem::take(&mut kept);
+        let Kept { files, moves, based, refused } = std::mem::take(&mut kept);
+        let mut seen = seen;
+        seen.extend(based);
         let mut late = None;
         let score = match review(cx, board, &subtask, attempt, &record.text).await {
             Ok(score) => score,
@@ -151,7 +156,8 @@ async fn subtask_to_its_end(cx: &RoundContext, board: &Board, subtask: Subtask) 
         let points = score.as_ref().map(|(score, _)| *score);
         let better = best.as_ref().is_none_or(|best| points > best.score);
         if better {
-            best = Some(Candidate { score: points, files, answer, seen, stale: lacking.is_some_and(|one| one.stale) });
+            let stale = lacking.is_some_and(|one| one.stale);
+            best = Some(Candidate { score: points, files, moves, answer, refused, seen, stale });
         }
         if let Some((score, reason)) = score
             && score < cx.spec.settings.guardrail_threshold
@@ -288,7 +294,9 @@ pub(super) fn read(cx: &RoundContext, record: &CallRecord, owns: &[RelPath]) -> 
 }
 
 async fn failed(cx: &RoundContext, worker: &str, attempt: u32, reason: &str, again: bool) -> Result<(), Stop> {
-    let event = Event::WorkerFailed { worker: worker.to_owned(), attempt, reason: reason.to_owned(), again };
+    // What follows the first line is for the model.
+    let reason = reason.lines().next().unwrap_or_default().to_owned();
+    let event = Event::WorkerFailed { worker: worker.to_owned(), attempt, reason, again };
     cx.journal.say(format!("worker.failed/{worker}/{attempt}"), event).await?;
     Ok(())
 }
@@ -347,19 +355,22 @@ async fn review(
 pub(super) fn share_out(
     board: &Board,
     worker: &str,
-    files: &BTreeMap<RelPath, Option<String>>,
+    files: &Contents,
+    moves: &[(RelPath, RelPath)],
     may_claim: bool,
 ) -> (Vec<Wanted>, Vec<Refusal>) {
     let mut known = board.lock();
     let mut wanted = Vec::new();
-    let mut refused = Vec::new();
-    for (path, content) in files {
+    let may_write = |path: &RelPath| known.owners.owner_of(path).map_or(may_claim, |owner| owner == worker);
+    let (files, mut refused) = resolving::without_foreign_moves(files, moves, worker, &may_write);
+    for (path, content) in &files {
         if may_claim {
             known.owners.claim(path.clone(), worker);
         }
         match known.owners.owner_of(path) {
             Some(owner) if owner == worker => {
-                wanted.push(Wanted { path: path.clone(), content: content.clone(), shrink: Shrink::Refuse })
+                let moved_to = resolving::moved_to(path, &files, moves);
+                wanted.push(Wanted { path: path.clone(), content: content.clone(), shrink: Shrink::Refuse, moved_to })
             }
             Some(owner) => refused.push(Refusal {
                 path: path.to_string(),
@@ -400,17 +411,24 @@ async fn land(
 ) -> Result<Written, Stop> {
     // A subtask that owns nothing by the plan may claim what nobody owns; the first complete answer has it.
     let may_claim = board.lock().piece(worker).is_some_and(|piece| piece.subtask.owns.is_empty());
-    let (mut wanted, mut refused) = share_out(board, worker, &candidate.files, may_claim);
+    let (mut wanted, mut refused) = share_out(board, worker, &candidate.files, &candidate.moves, may_claim);
     wanted.iter_mut().for_each(|one| one.shrink = shrink);
     refused.extend(unsafe_paths(worker, &candidate.answer));
+    refused.extend(candidate.refused.iter().cloned());
     if cx.workspace.is_none() {
         return Ok(Written::default());
     }
     writing::write(cx, board, &format!("work/{worker}/{attempt}"), worker, wanted, &candidate.seen, refused).await
 }
 
-async fn refuse(cx: &RoundContext, board: &Board, worker: &str, answer: &Answer) -> Result<(), Stop> {
-    let refused = unsafe_paths(worker, answer);
+async fn refuse(
+    cx: &RoundContext,
+    board: &Board,
+    worker: &str,
+    answer: &Answer,
+    mut refused: Vec<Refusal>,
+) -> Result<(), Stop> {
+    refused.extend(unsafe_paths(worker, answer));
     if !refused.is_empty() && cx.workspace.is_some() {
         writing::write(cx, board, &format!("work/{worker}/refused"), worker, Vec::new(), &Seen::new(), refused).await?;
     }
@@ -471,7 +489,9 @@ async fn take_over(cx: &RoundContext, board: &Board) -> Result<(), Stop> {
         let there = !seen.get(&path).is_some_and(Option::is_none);
         let unseen = || "no subtask owns it, and its content wasn't shown".to_owned();
         match policy::may_write(&path, &cx.spec.task) {
-            Ok(_) if !there => wanted.push(Wanted { path, content: Some(content), shrink: Shrink::Refuse }),
+            Ok(_) if !there => {
+                wanted.push(Wanted { path, content: Some(content), shrink: Shrink::Refuse, moved_to: None })
+            }
             // Whoever asked for it is told, not the integrator, who only would have carried it out.
             Ok(_) => refused.push(Refusal { path: path.to_string(), reason: unseen(), worker }),
             Err(reason) => refused.push(Refusal { path: path.to_string(), reason, worker }),

@@ -25,6 +25,8 @@ pub(super) struct Wanted {
     pub content: Option<String>,
     /// If it has less than half of the file that is there, though the task doesn't ask for less.
     pub shrink: Shrink,
+    /// Deleted because it moves there: it stays if that can't be written.
+    pub moved_to: Option<RelPath>,
 }
 
 /// What becomes of a file that would shrink a lot.
@@ -169,7 +171,9 @@ fn decide(
 ) -> (Intent, Vec<(String, Vec<u8>)>) {
     let mut intent = Intent::default();
     let mut blobs = Vec::new();
-    for Wanted { path, content, shrink } in wanted {
+    let mut moves = Vec::new();
+    for Wanted { path, content, shrink, moved_to } in wanted {
+        moves.extend(moved_to.map(|to| (path.clone(), to)));
         let refuse = |intent: &mut Intent, reason: String| {
             intent.refused.push(Refusal { path: path.to_string(), reason, worker: worker.to_owned() });
         };
@@ -227,6 +231,13 @@ fn decide(
             blobs.push((hash.0.clone(), after));
         }
         intent.changes.push(Change { path, before: found, after: after_hash });
+    }
+    for (from, to) in moves {
+        if !intent.changes.iter().any(|change| change.path == to && change.after.is_some()) {
+            intent.changes.retain(|change| change.path != from);
+            let reason = format!("it stays, as {to} can't be written");
+            intent.refused.push(Refusal { path: from.to_string(), reason, worker: worker.to_owned() });
+        }
     }
     (intent, blobs)
 }

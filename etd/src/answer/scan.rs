@@ -2,105 +2,10 @@
 
 use crate::relpath::RelPath;
 
+use super::block::{Block, Kind};
+use super::changes;
 use super::names::{Info, Name, in_comment, in_info, in_line};
 use super::paths;
-
-/// What opened a block.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    /// `===FILE: path===`.
-    File,
-    /// A fence.
-    Fence,
-    /// `===DELETE: path===`.
-    Delete,
-}
-
-/// A block.
-#[derive(Clone, Debug)]
-pub(super) struct Block {
-    pub(super) kind: Kind,
-    pub(super) name: Name,
-    /// The info string's first word, in lower case.
-    pub(super) language: String,
-    pub(super) body: String,
-    pub(super) closed: bool,
-}
-
-impl Block {
-    fn is_shell(&self) -> bool {
-        let language = self.language.as_str();
-        matches!(
-            language,
-            "sh" | "bash"
-                | "shell"
-                | "zsh"
-                | "fish"
-                | "console"
-                | "terminal"
-                | "shell-session"
-                | "powershell"
-                | "cmd"
-                | "bat"
-        )
-    }
-
-    /// Whether a fence without a name could be a file at all.
-    pub(super) fn is_code(&self) -> bool {
-        let other = ["mermaid", "text", "plaintext", "txt", "output", "log", "excerpt"];
-        !self.is_shell() && !other.contains(&self.language.as_str()) && !self.body.trim().is_empty()
-    }
-
-    /// Whether a named fence can hold that file: no commands under the name of a source file, no diff.
-    pub(super) fn may_be(&self, path: &RelPath, owns: &[RelPath]) -> bool {
-        let shell = matches!(path.extension(), "sh" | "bash" | "zsh" | "fish" | "ps1" | "bat" | "cmd" | "env" | "");
-        match self.language.as_str() {
-            "mermaid" | "excerpt" => matches!(path.extension(), "mmd" | "md" | "mermaid"),
-            "diff" | "patch" => matches!(path.extension(), "diff" | "patch") || !self.body.trim().is_empty(),
-            _ if self.is_shell() => shell || owns.contains(path) && languages(path.extension()).is_empty(),
-            _ => true,
-        }
-    }
-
-    /// Whether it holds a change to that file in place of the file.
-    pub(super) fn is_change(&self, path: &RelPath) -> bool {
-        matches!(self.language.as_str(), "diff" | "patch") && !matches!(path.extension(), "diff" | "patch" | "md")
-    }
-
-    /// Whether a fence without a name may be that file, as far as its language tells.
-    pub(super) fn fits(&self, path: &RelPath) -> bool {
-        let known = languages(path.extension());
-        let strange = SPOKEN.iter().any(|(_, names)| names.contains(&self.language.as_str()));
-        !self.is_change(path) && (known.is_empty() || !strange || known.contains(&self.language.as_str()))
-    }
-}
-
-/// Info strings by ending.
-const SPOKEN: &[(&str, &[&str])] = &[
-    ("go", &["go", "golang"]),
-    ("rs", &["rust", "rs"]),
-    ("py", &["python", "py", "python3"]),
-    ("ts", &["typescript", "ts", "javascript", "js"]),
-    ("tsx", &["tsx", "typescript", "jsx", "ts", "javascript"]),
-    ("js", &["javascript", "js", "jsx", "typescript"]),
-    ("jsx", &["jsx", "javascript", "js", "tsx"]),
-    ("java", &["java"]),
-    ("c", &["c", "cpp", "c++"]),
-    ("h", &["c", "cpp", "c++", "h"]),
-    ("cpp", &["cpp", "c++", "cc"]),
-    ("json", &["json", "jsonc"]),
-    ("yaml", &["yaml", "yml"]),
-    ("yml", &["yaml", "yml"]),
-    ("toml", &["toml"]),
-    ("html", &["html"]),
-    ("css", &["css", "scss"]),
-    ("sql", &["sql"]),
-    ("md", &["markdown", "md"]),
-];
-
-fn languages(extension: &str) -> &'static [&'static str] {
-    SPOKEN.iter().find(|(known, _)| *known == extension).map_or(&[], |(_, names)| names)
-}
 
 /// What a text consists of.
 pub(super) struct Scanned {
@@ -155,6 +60,8 @@ impl Fence {
 enum Marker {
     File(String),
     Delete(String),
+    /// From, to.
+    Move(String, String),
     End,
 }
 
@@ -174,8 +81,34 @@ fn marker(line: &str, strict: bool) -> Option<Marker> {
     match word.trim().to_ascii_uppercase().as_str() {
         "FILE" if !path.trim().is_empty() => Some(Marker::File(path.trim().to_owned())),
         "DELETE" if !path.trim().is_empty() => Some(Marker::Delete(path.trim().to_owned())),
+        "MOVE" | "RENAME" => {
+            let (from, to) = ["->", "=>", "→", " to "].iter().find_map(|arrow| path.split_once(arrow))?;
+            let (from, to) = (from.trim(), to.trim());
+            (!from.is_empty() && !to.is_empty()).then(|| Marker::Move(from.to_owned(), to.to_owned()))
+        }
         _ => None,
     }
+}
+
+/// The path in `<file path="…">`, with what stands behind it in the line.
+fn element(line: &str) -> Option<(&str, &str)> {
+    let line = line.trim_start();
+    let rest = line.strip_prefix("<file ").or_else(|| line.strip_prefix("<document "))?;
+    let (attributes, rest) = rest.split_once('>')?;
+    let value = ["path=", "name=", "filename=", "file_path="].iter().find_map(|key| {
+        let (before, value) = attributes.split_once(key)?;
+        (before.is_empty() || before.ends_with(' ')).then_some(value)
+    })?;
+    let quote = value.chars().next().filter(|quote| matches!(quote, '"' | '\''))?;
+    let path = value.get(1..)?.split(quote).next()?;
+    (!path.is_empty() && !attributes.ends_with('/')).then_some((path, rest))
+}
+
+/// The name of an element that holds a file's content, if the line opens one and holds nothing else.
+fn holder(line: &str) -> Option<&'static str> {
+    let name = line.trim().strip_prefix('<')?.strip_suffix('>')?;
+    let name = name.split(' ').next().unwrap_or(name);
+    ["source", "content", "document_content", "file_content", "code"].into_iter().find(|known| *known == name)
 }
 
 fn language(info: &str) -> String {
@@ -238,18 +171,18 @@ impl<'a> Scanner<'a> {
         match marker(line, false) {
             Some(Marker::File(path)) => return self.file(at + 1, path),
             Some(Marker::Delete(path)) => {
-                let name = Name::Strong(path);
-                self.push(Block {
-                    kind: Kind::Delete,
-                    name,
-                    language: String::new(),
-                    body: String::new(),
-                    closed: true,
-                });
+                self.push(Block::new(Kind::Delete, Name::Strong(path), String::new(), true));
+                return at + 1;
+            }
+            Some(Marker::Move(from, to)) => {
+                self.push(Block::new(Kind::Move, Name::Strong(from), to, true));
                 return at + 1;
             }
             Some(Marker::End) => return at + 1,
             None => {}
+        }
+        if let Some(behind) = self.bare(at).or_else(|| self.element(at)) {
+            return behind;
         }
         if self.wrapper.as_ref().is_some_and(|fence| fence.closes(line)) {
             self.wrapper = None;
@@ -257,7 +190,8 @@ impl<'a> Scanner<'a> {
         }
         if let Some(fence) = Fence::open(line) {
             let first = (at + 1..self.lines.len()).map(|next| self.line(next)).find(|line| !line.trim().is_empty());
-            if first.is_some_and(|line| matches!(marker(line, false), Some(Marker::File(_) | Marker::Delete(_)))) {
+            let ours = |line: &str| !matches!(marker(line, false), None | Some(Marker::End)) || element(line).is_some();
+            if first.is_some_and(ours) {
                 self.wrapper = Some(fence);
                 return at + 1;
             }
@@ -286,7 +220,7 @@ impl<'a> Scanner<'a> {
                     at += 1;
                     break;
                 }
-                Some(Marker::File(_) | Marker::Delete(_)) => {
+                Some(Marker::File(_) | Marker::Delete(_) | Marker::Move(..)) => {
                     closed = true;
                     break;
                 }
@@ -307,17 +241,94 @@ impl<'a> Scanner<'a> {
             body.push(line);
             at += 1;
         }
+        self.push_file(path, &body, closed);
+        at
+    }
+
+    fn push_file(&mut self, path: String, body: &[&str], closed: bool) {
         let text = paths::bare(&path).to_lowercase();
         let markdown =
             [".md", ".mdx", ".markdown", ".txt", ".rst", ".adoc"].iter().any(|ending| text.ends_with(ending));
-        let body = join(unwrapped(&body, markdown).iter().copied());
-        self.push(Block { kind: Kind::File, name: Name::Strong(path), language: String::new(), body, closed });
-        at
+        let body = join(unwrapped(body, markdown).iter().copied());
+        self.push(Block::new(Kind::File, Name::Strong(path), body, closed));
+    }
+
+    /// A change that stands in the text as it is.
+    fn bare(&mut self, at: usize) -> Option<usize> {
+        let (end, closed) = if changes::opens_search(self.line(at)) {
+            changes::search_end(self.lines, at)
+        } else if changes::opens_patch(self.line(at)) {
+            changes::patch_end(self.lines, at)
+        } else if changes::opens_diff(self.lines, at) {
+            let end = changes::diff_end(self.lines, at);
+            (end, end < self.lines.len())
+        } else {
+            return None;
+        };
+        let name = self.name_before();
+        self.push(Block::new(Kind::Bare, name, join((at..end).map(|at| self.line(at))), closed));
+        Some(end.max(at + 1))
+    }
+
+    /// `<file path="…">`, or `<source>` and its like behind a name.
+    fn element(&mut self, at: usize) -> Option<usize> {
+        let (close, file) = match element(self.line(at)) {
+            Some((path, rest)) => {
+                let tag = if self.line(at).trim_start().starts_with("<file ") { "</file>" } else { "</document>" };
+                if let Some(body) = rest.trim_end().strip_suffix(tag) {
+                    let body: Vec<&str> = if body.is_empty() { Vec::new() } else { vec![body] };
+                    self.push_file(path.to_owned(), &body, true);
+                    return Some(at + 1);
+                }
+                (tag.to_owned(), Some((path.to_owned(), rest)))
+            }
+            None => (format!("</{}>", holder(self.line(at))?), None),
+        };
+        let name = self.name_before();
+        if file.is_none() && name == Name::None {
+            return None;
+        }
+        // One that opens before this one closes: this one was never closed.
+        let edge = |&end: &usize| self.line(end).trim() == close || element(self.line(end)).is_some();
+        let end = (at + 1..self.lines.len()).find(edge).filter(|&end| self.line(end).trim() == close);
+        let stop = end
+            .or_else(|| (at + 1..self.lines.len()).find(|&end| element(self.line(end)).is_some()))
+            .unwrap_or(self.lines.len());
+        let mut body: Vec<&str> = (at + 1..stop).map(|at| self.line(at)).collect();
+        match file {
+            Some((path, rest)) => {
+                if !rest.trim().is_empty() {
+                    body.insert(0, rest);
+                }
+                self.push_file(path, inner(&body), end.is_some());
+            }
+            None => self.push(Block::new(Kind::Fence, name, join(inner(&body).iter().copied()), end.is_some())),
+        }
+        Some(end.map_or(stop, |end| end + 1))
+    }
+
+    /// The line that closes a fence; none within a SEARCH/REPLACE block does, where that is complete.
+    fn closer(&self, from: usize, fence: &Fence) -> Option<usize> {
+        let mut at = from;
+        while at < self.lines.len() {
+            if changes::opens_search(self.line(at)) {
+                let (end, complete) = changes::search_end(self.lines, at);
+                if complete {
+                    at = end;
+                    continue;
+                }
+            }
+            if fence.closes(self.line(at)) {
+                return Some(at);
+            }
+            at += 1;
+        }
+        None
     }
 
     fn fence(&mut self, from: usize, fence: &Fence) -> usize {
         let before = self.name_before();
-        let plain = (from..self.lines.len()).find(|&at| fence.closes(self.line(at)));
+        let plain = self.closer(from, fence);
         let nested = if fence.is_markdown()
             || fence.info.is_empty() && matches!(&before, Name::Strong(path) if path.ends_with(".md"))
         {
@@ -435,6 +446,18 @@ impl<'a> Scanner<'a> {
 
 fn indent(line: &str, most: usize) -> usize {
     line.bytes().take(most).take_while(|byte| *byte == b' ').count()
+}
+
+/// A body without the element or CDATA around all of it.
+fn inner<'a, 'b>(body: &'b [&'a str]) -> &'b [&'a str] {
+    let full = |line: &&str| !line.trim().is_empty();
+    let (Some(first), Some(last)) = (body.iter().position(full), body.iter().rposition(full)) else {
+        return body;
+    };
+    let at = |at: usize| body.get(at).map_or("", |line| line.trim());
+    let wrapped = at(first) == "<![CDATA[" && at(last) == "]]>"
+        || holder(at(first)).is_some_and(|name| at(last) == format!("</{name}>"));
+    if wrapped && first < last { inner(body.get(first + 1..last).unwrap_or(&[])) } else { body }
 }
 
 fn join<'a>(lines: impl Iterator<Item = &'a str>) -> String {

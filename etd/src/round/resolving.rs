@@ -1,0 +1,200 @@
+//! An answer's edits and moves become whole contents, by what the worker was shown. A step: what is there changes when they land, and a
+//! round that is resumed must come to the same contents.
+
+use std::collections::BTreeMap;
+
+use proto::report::Refusal;
+use serde::{Deserialize, Serialize};
+
+use super::board::Known;
+use super::context::{RoundContext, Seen, Stop};
+use crate::answer::{self, Answer, Current, Failed, Resolved};
+use crate::relpath::RelPath;
+use crate::store::StoreError;
+use crate::workspace::{Hash, Workspace};
+
+/// Contents by path; none: the file goes.
+pub(super) type Contents = BTreeMap<RelPath, Option<String>>;
+
+#[derive(Serialize, Deserialize)]
+struct Recorded {
+    files: BTreeMap<RelPath, Option<Hash>>,
+    failed: Vec<(RelPath, String)>,
+    unseen: Vec<RelPath>,
+}
+
+/// What an answer makes of the tree. `seen` is what the worker was shown, `kept` what it gave before and that hasn't landed.
+pub(super) async fn resolve(
+    cx: &RoundContext,
+    key: &str,
+    answer: &Answer,
+    seen: &Seen,
+    kept: &Contents,
+) -> Result<Resolved, Stop> {
+    if answer.edits.is_empty() && answer.moves.is_empty() {
+        return Ok(answer::resolve(answer, &|_| Current::Unseen));
+    }
+    let key = format!("edits/{key}");
+    if let Some(recorded) = cx.journal.recorded::<Recorded>(&key)? {
+        return restored(cx, recorded).await;
+    }
+    let edited = answer.edits.iter().map(|edit| &edit.path);
+    let moved = answer.moves.iter().flat_map(|(from, to)| [from, to]);
+    let paths: Vec<RelPath> = edited.chain(moved).cloned().collect();
+    let shown = seen.clone();
+    let read = cx.on_workspace(move |workspace| {
+        paths.into_iter().map(|path| (path.clone(), current(workspace, &path, &shown))).collect::<BTreeMap<_, _>>()
+    });
+    let mut there = read.await.unwrap_or_default();
+    for (path, content) in kept {
+        let text = content.clone().map_or(Current::Absent, Current::Text);
+        there.insert(path.clone(), text);
+    }
+    // Without a work dir nothing is there.
+    let resolved = answer::resolve(answer, &|path| there.get(path).cloned().unwrap_or(Current::Absent));
+    let mut blobs = Vec::new();
+    let mut files = BTreeMap::new();
+    for (path, content) in &resolved.files {
+        let hash = content.as_ref().map(|content| Hash::of(content.as_bytes()));
+        if let (Some(content), Some(hash)) = (content, &hash) {
+            blobs.push((hash.0.clone(), content.clone().into_bytes()));
+        }
+        files.insert(path.clone(), hash);
+    }
+    let failed = resolved.failed.iter().map(|failed| (failed.path.clone(), failed.reason.clone())).collect();
+    let recorded = Recorded { files, failed, unseen: resolved.unseen.clone() };
+    cx.journal.record(&key, None, &recorded, Vec::new(), blobs).await?;
+    Ok(resolved)
+}
+
+async fn restored(cx: &RoundContext, recorded: Recorded) -> Result<Resolved, Stop> {
+    let mut resolved = Resolved {
+        failed: recorded.failed.into_iter().map(|(path, reason)| Failed { path, reason }).collect(),
+        unseen: recorded.unseen,
+        ..Resolved::default()
+    };
+    for (path, hash) in recorded.files {
+        let content = match hash {
+            Some(hash) => {
+                let bytes = cx.journal.blob(&hash.0).await?;
+                let text = String::from_utf8(bytes).map_err(|error| StoreError::Content {
+                    what: format!("content {}", hash.0),
+                    why: error.to_string(),
+                })?;
+                Some(text)
+            }
+            None => None,
+        };
+        resolved.files.insert(path, content);
+    }
+    Ok(resolved)
+}
+
+/// What a file is, against what was shown of it.
+fn current(workspace: &Workspace, path: &RelPath, seen: &Seen) -> Current {
+    let Ok(found) = workspace.image(path) else { return Current::Unseen };
+    let hash = found.as_ref().map(|found| &found.hash);
+    match seen.get(path) {
+        Some(shown) if shown.as_ref() != hash => Current::Changed,
+        None if hash.is_some() => Current::Unseen,
+        _ => match found.map(|found| String::from_utf8(found.bytes)) {
+            None => Current::Absent,
+            Some(Ok(text)) => Current::Text(text),
+            // Only text is shown.
+            Some(Err(_)) => Current::Unseen,
+        },
+    }
+}
+
+/// Takes what isn't this worker's from what failed or wasn't shown; it is refused, not asked again. `lent`: files that it may write besides
+/// its own.
+pub(super) fn not_mine(known: &Known, worker: &str, lent: &[RelPath], resolved: &mut Resolved) -> Vec<Refusal> {
+    let mut refused = Vec::new();
+    let mut refuse = |path: &RelPath, reason: String| {
+        refused.push(Refusal { path: path.to_string(), reason, worker: worker.to_owned() });
+    };
+    let other = |path: &RelPath| {
+        let owner = known.owners.owner_of(path).filter(|owner| *owner != worker && !lent.contains(path));
+        owner.map(str::to_owned)
+    };
+    for path in std::mem::take(&mut resolved.unseen) {
+        let reason = match other(&path) {
+            Some(owner) => format!("it belongs to {owner}"),
+            None => "its content wasn't shown".to_owned(),
+        };
+        refuse(&path, reason);
+    }
+    resolved.failed.retain(|failed| match other(&failed.path) {
+        Some(owner) => {
+            refuse(&failed.path, format!("it belongs to {owner}"));
+            false
+        }
+        None => true,
+    });
+    refused
+}
+
+/// What a worker gave in answers that weren't enough.
+#[derive(Default)]
+pub(super) struct Kept {
+    /// Complete files.
+    pub files: Contents,
+    /// From, to.
+    pub moves: Vec<(RelPath, RelPath)>,
+    /// What it was shown of them when it gave them.
+    pub based: Seen,
+    /// What it may not change.
+    pub refused: Vec<Refusal>,
+}
+
+impl Kept {
+    /// Those of which the same is shown now: edits are for them.
+    pub(super) fn still(&self, seen: &Seen) -> Contents {
+        let same = |path: &RelPath| self.based.get(path) == seen.get(path);
+        self.files.iter().filter(|(path, _)| same(path)).map(|(path, text)| (path.clone(), text.clone())).collect()
+    }
+
+    /// Adds what an answer makes of the tree.
+    pub(super) fn take(&mut self, files: Contents, moves: &[(RelPath, RelPath)], seen: &Seen) {
+        for path in files.keys() {
+            match seen.get(path) {
+                Some(shown) => self.based.insert(path.clone(), shown.clone()),
+                None => self.based.remove(path),
+            };
+        }
+        self.files.extend(files);
+        self.moves.extend(moves.iter().cloned());
+    }
+}
+
+/// All that failed, for the question that follows.
+pub(super) fn reasons(failed: &[Failed]) -> String {
+    failed.iter().map(|failed| failed.reason.as_str()).collect::<Vec<_>>().join("\n")
+}
+
+/// Takes moves out of `files` of which a worker may not write both paths; they are refused as a whole.
+pub(super) fn without_foreign_moves(
+    files: &Contents,
+    moves: &[(RelPath, RelPath)],
+    worker: &str,
+    may_write: &dyn Fn(&RelPath) -> bool,
+) -> (Contents, Vec<Refusal>) {
+    let mut files = files.clone();
+    let mut refused = Vec::new();
+    for (from, to) in moves {
+        if may_write(from) && may_write(to) || !files.contains_key(from) {
+            continue;
+        }
+        files.remove(from);
+        files.remove(to);
+        let reason = format!("it can't be moved to {to}: both must be the worker's");
+        refused.push(Refusal { path: from.to_string(), reason, worker: worker.to_owned() });
+    }
+    (files, refused)
+}
+
+/// Where a file goes that is deleted because it moves.
+pub(super) fn moved_to(path: &RelPath, files: &Contents, moves: &[(RelPath, RelPath)]) -> Option<RelPath> {
+    let gone = files.get(path).is_some_and(Option::is_none);
+    moves.iter().find(|(from, _)| gone && from == path).map(|(_, to)| to.clone())
+}
