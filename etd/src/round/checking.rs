@@ -85,7 +85,7 @@ async fn add_manifests(cx: &RoundContext, board: &Board) -> Result<(), Stop> {
         let tree = workspace.list().files;
         check::missing_manifests(&tree, &|path| text(workspace, path), workspace.name())
     });
-    let missing = found.await.unwrap_or_default();
+    let missing = found.await?.unwrap_or_default();
     if missing.is_empty() && cx.journal.recorded::<serde_json::Value>("write/manifests")?.is_none() {
         return Ok(());
     }
@@ -103,20 +103,20 @@ fn text(workspace: &crate::workspace::Workspace, path: &RelPath) -> Option<Strin
 }
 
 /// What is to be run. None: nothing that could be built was found.
-async fn command(cx: &RoundContext, board: &Board) -> Option<CheckPlan> {
+async fn command(cx: &RoundContext, board: &Board) -> Result<Option<CheckPlan>, Stop> {
     let settings = &cx.spec.settings;
     if let Some(command) = &settings.check {
-        return Some(check::command_plan(command, CheckSource::Flag));
+        return Ok(Some(check::command_plan(command, CheckSource::Flag)));
     }
     if let Some(command) = &cx.spec.config.check.command {
-        return Some(check::command_plan(command, CheckSource::Config));
+        return Ok(Some(check::command_plan(command, CheckSource::Config)));
     }
     let (tests, hint) = (settings.tests, board.lock().hint.clone());
     let detected = cx.on_workspace(move |workspace| {
         let tree = workspace.list().files;
         check::detect(&tree, &|path| text(workspace, path), &DetectOptions { tests, hint: &hint })
     });
-    detected.await.flatten()
+    Ok(detected.await?.flatten())
 }
 
 /// One build, recorded. None: there is nothing to build.
@@ -125,7 +125,7 @@ async fn build(cx: &RoundContext, board: &Board, iteration: u32) -> Result<Optio
     let mut recorded = match cx.journal.recorded::<Recorded>(&key)? {
         Some(recorded) => recorded,
         None => {
-            let Some(plan) = command(cx, board).await else { return Ok(None) };
+            let Some(plan) = command(cx, board).await? else { return Ok(None) };
             run(cx, board, &key, iteration, plan).await?
         }
     };
@@ -205,7 +205,7 @@ async fn run(cx: &RoundContext, board: &Board, key: &str, iteration: u32, plan: 
         cx.halted()?;
     }
     cx.logs.build(iteration, &check::log(&steps));
-    let files = cx.on_workspace(|workspace| workspace.list().files).await.unwrap_or_default();
+    let files = cx.on_workspace(|workspace| workspace.list().files).await?.unwrap_or_default();
     let paths = Paths::new(&root.to_string_lossy(), files.into_iter().map(|file| file.path).collect());
     let mut run = CheckRun::conclude(steps, |step| {
         let reading = diagnostics::read(
@@ -354,8 +354,8 @@ async fn fix(
         (known.piece(owner).map(|piece| piece.subtask.clone()), known.contract.clone())
     };
     let (by, role) = fixer(cx, owner, subtask.as_ref(), assignment.step)?;
-    let (files, mut seen) = cx.views(assignment.files.clone()).await;
-    let (show, show_seen) = cx.views(assignment.show.clone()).await;
+    let (files, mut seen) = cx.views(assignment.files.clone()).await?;
+    let (show, show_seen) = cx.views(assignment.show.clone()).await?;
     seen.extend(show_seen);
     let placeless = assignment.diagnostics.iter().all(|diagnostic| diagnostic.file.is_none());
     let log_tail = placeless.then(|| log_tail(&recorded.run));

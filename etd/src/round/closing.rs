@@ -79,7 +79,7 @@ pub(super) async fn close(cx: &RoundContext, board: &Board, halt: Option<Halt>) 
         cx.note("provider", why.clone()).await?;
     }
     restore_best(cx, board).await?;
-    let report = report(cx, board, halt).await;
+    let report = report(cx, board, halt).await?;
     let words = board.lock().synthesis.clone();
     log(&cx.logs, &cx.spec.task, &report, words.as_deref());
     // One wait for the disk instead of two, when nothing else is left to wait for.
@@ -119,7 +119,7 @@ async fn restore_best(cx: &RoundContext, board: &Board) -> Result<(), Stop> {
     Ok(())
 }
 
-async fn report(cx: &RoundContext, board: &Board, halt: Option<Halt>) -> RoundReport {
+async fn report(cx: &RoundContext, board: &Board, halt: Option<Halt>) -> Result<RoundReport, Stop> {
     let owned: Vec<RelPath> = {
         let known = board.lock();
         known.pieces.iter().flat_map(|piece| piece.subtask.owns.iter().cloned()).collect()
@@ -127,7 +127,7 @@ async fn report(cx: &RoundContext, board: &Board, halt: Option<Halt>) -> RoundRe
     let present = cx.on_workspace(move |workspace| {
         owned.into_iter().filter(|path| workspace.hash(path).is_ok_and(|hash| hash.is_some())).collect::<Vec<_>>()
     });
-    let present = present.await.unwrap_or_default();
+    let present = present.await?.unwrap_or_default();
     let exists = |path: &RelPath| cx.workspace.is_none() || present.contains(path);
     let known = board.lock();
     let subtasks: Vec<SubtaskReport> = known
@@ -167,7 +167,7 @@ async fn report(cx: &RoundContext, board: &Board, halt: Option<Halt>) -> RoundRe
     let outcome = verdict::outcome(&facts);
     let errors = check.diagnostics.iter().filter(|one| one.severity == proto::diagnostic::Severity::Error).count();
     let calls = known.calls.iter().map(|(role, result)| (role.as_str(), result));
-    RoundReport {
+    Ok(RoundReport {
         outcome,
         exit_code: outcome.exit_code(),
         iterations: u32::try_from(known.builds.len()).unwrap_or(u32::MAX),
@@ -192,7 +192,7 @@ async fn report(cx: &RoundContext, board: &Board, halt: Option<Halt>) -> RoundRe
         check: CheckReport { diagnostics: check.diagnostics.into_iter().take(SHOWN).collect(), ..check },
         refused: known.refused.clone(),
         usage: calls::usage(calls, cx.journal.repeated_calls()),
-    }
+    })
 }
 
 fn files(known: &super::board::Known) -> Vec<FileReport> {

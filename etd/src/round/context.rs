@@ -321,7 +321,7 @@ impl RoundContext {
     }
 
     /// The current content of files, as far as they may be shown, and what was seen of them.
-    pub(super) async fn views(&self, paths: Vec<RelPath>) -> (Vec<FileView>, Seen) {
+    pub(super) async fn views(&self, paths: Vec<RelPath>) -> Result<(Vec<FileView>, Seen), Stop> {
         let read = self.on_workspace(move |workspace| {
             let mut views = Vec::new();
             let mut seen = Seen::new();
@@ -342,7 +342,7 @@ impl RoundContext {
             }
             (views, seen)
         });
-        read.await.unwrap_or_default()
+        Ok(read.await?.unwrap_or_default())
     }
 
     /// Tells the readers of the log something that they should act on, once per `key`.
@@ -352,12 +352,19 @@ impl RoundContext {
     }
 
     /// Runs something that blocks on the work dir.
+    /// None without a work dir. A fault is never taken for an empty tree: nothing is known of it then, and the round must not go on as if
+    /// nothing were there.
     pub(super) async fn on_workspace<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Workspace) -> T + Send + 'static,
-    ) -> Option<T> {
-        let workspace = Arc::clone(self.workspace.as_ref()?);
-        tokio::task::spawn_blocking(move || work(&workspace)).await.ok()
+    ) -> Result<Option<T>, Stop> {
+        let Some(workspace) = self.workspace.as_ref().map(Arc::clone) else { return Ok(None) };
+        let done = tokio::task::spawn_blocking(move || work(&workspace)).await;
+        let fault = |error: tokio::task::JoinError| StoreError::Content {
+            what: "the work dir".to_owned(),
+            why: format!("{error}, see the daemon's log"),
+        };
+        Ok(Some(done.map_err(fault)?))
     }
 }
 

@@ -46,7 +46,7 @@ pub(super) async fn judged(
     if let Some(judged) = cx.journal.recorded::<Option<Lacking>>(&key)? {
         return Ok(judged);
     }
-    let lacking = lacking(cx, given, subtask).await;
+    let lacking = lacking(cx, given, subtask).await?;
     let event = Event::WorkerFinished {
         worker: subtask.id.clone(),
         attempt,
@@ -62,9 +62,13 @@ pub(super) async fn judged(
     Ok(lacking)
 }
 
-async fn lacking(cx: &RoundContext, Given { answer, failed, files }: Given<'_>, subtask: &Subtask) -> Option<Lacking> {
+async fn lacking(
+    cx: &RoundContext,
+    Given { answer, failed, files }: Given<'_>,
+    subtask: &Subtask,
+) -> Result<Option<Lacking>, Stop> {
     if !failed.is_empty() {
-        return Some(Lacking { reason: resolving::reasons(failed), stale: true });
+        return Ok(Some(Lacking { reason: resolving::reasons(failed), stale: true }));
     }
     for problem in &answer.problems {
         let (path, reason) = match problem {
@@ -74,22 +78,22 @@ async fn lacking(cx: &RoundContext, Given { answer, failed, files }: Given<'_>, 
             }
             _ => continue,
         };
-        let (_, seen) = cx.views(vec![path.clone()]).await;
-        return Some(Lacking { reason, stale: !seen.get(path).is_some_and(Option::is_none) });
+        let (_, seen) = cx.views(vec![path.clone()]).await?;
+        return Ok(Some(Lacking { reason, stale: !seen.get(path).is_some_and(Option::is_none) }));
     }
     let fresh = |reason| Some(Lacking { reason, stale: false });
     if files.is_empty() {
-        return if answer.no_change { None } else { fresh("the answer has no file in it".to_owned()) };
+        return Ok(if answer.no_change { None } else { fresh("the answer has no file in it".to_owned()) });
     }
     if answer.no_change {
-        return None;
+        return Ok(None);
     }
     let missing: Vec<RelPath> = subtask.owns.iter().filter(|path| !files.contains_key(*path)).cloned().collect();
-    let (_, seen) = cx.views(missing.clone()).await;
+    let (_, seen) = cx.views(missing.clone()).await?;
     let missing: Vec<String> = missing
         .iter()
         .filter(|path| cx.workspace.is_none() || seen.get(*path).is_some_and(Option::is_none))
         .map(ToString::to_string)
         .collect();
-    if missing.is_empty() { None } else { fresh(format!("{} is missing in the answer", missing.join(", "))) }
+    Ok(if missing.is_empty() { None } else { fresh(format!("{} is missing in the answer", missing.join(", "))) })
 }

@@ -104,7 +104,7 @@ async fn ask(
         return Err(Halt::Provider(format!("no model is configured for the role {}", cx.spec.settings.role)).into());
     };
     let key = if number == 1 { "plan".to_owned() } else { format!("plan/{number}") };
-    let view = view(cx).await;
+    let view = view(cx).await?;
     let before = known.clone();
     let base = Mutex::new(before.clone());
     let specialists: Vec<(String, String)> = if cx.spec.settings.skip.specialists {
@@ -281,7 +281,7 @@ async fn complete(
                 let begun = known.pieces.iter().filter(|piece| piece.progress != Progress::Waiting);
                 begun.map(|piece| piece.subtask.id.clone()).collect()
             };
-            let existing: BTreeSet<RelPath> = match cx.on_workspace(|workspace| workspace.list().files).await {
+            let existing: BTreeSet<RelPath> = match cx.on_workspace(|workspace| workspace.list().files).await? {
                 Some(files) => files.into_iter().map(|file| file.path).collect(),
                 None => BTreeSet::new(),
             };
@@ -377,7 +377,7 @@ struct View {
     files: Vec<FileView>,
 }
 
-async fn view(cx: &RoundContext) -> View {
+async fn view(cx: &RoundContext) -> Result<View, Stop> {
     let seen = cx.on_workspace(|workspace| {
         let tree = workspace.list().files;
         let is_head = |path: &RelPath| matches!(path.as_str(), "AGENTS.md" | "CLAUDE.md" | "README.md" | "README");
@@ -396,5 +396,5 @@ async fn view(cx: &RoundContext) -> View {
         }
         View { tree, heads, files }
     });
-    seen.await.unwrap_or(View { tree: Vec::new(), heads: Vec::new(), files: Vec::new() })
+    Ok(seen.await?.unwrap_or(View { tree: Vec::new(), heads: Vec::new(), files: Vec::new() }))
 }

@@ -45,7 +45,7 @@ pub(super) async fn resolve(
     let read = cx.on_workspace(move |workspace| {
         paths.into_iter().map(|path| (path.clone(), current(workspace, &path, &shown))).collect::<BTreeMap<_, _>>()
     });
-    let mut there = read.await.unwrap_or_default();
+    let mut there = read.await?.unwrap_or_default();
     for (path, content) in kept {
         let text = content.clone().map_or(Current::Absent, Current::Text);
         there.insert(path.clone(), text);

@@ -31,7 +31,7 @@ pub(super) async fn test(cx: &RoundContext, board: &Board) -> Result<(), Stop> {
     if paths.is_empty() {
         return Ok(());
     }
-    let (files, seen) = cx.views(paths).await;
+    let (files, seen) = cx.views(paths).await?;
     let contract = board.lock().contract.clone();
     let event = Event::WorkerStarted { worker: TESTER.to_owned(), title: "tests".to_owned(), attempt: 1 };
     let question = Question {

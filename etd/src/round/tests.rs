@@ -162,6 +162,16 @@ impl Scene {
     }
 
     async fn play(&self, store: &Store, children: Arc<Children>, round: OpenRound, cancelled: bool) {
+        run(self.context(store, children, &round, cancelled).await).await.unwrap();
+    }
+
+    async fn context(
+        &self,
+        store: &Store,
+        children: Arc<Children>,
+        round: &OpenRound,
+        cancelled: bool,
+    ) -> RoundContext {
         // An engine of its own store, so that it doesn't take up the round by itself.
         let aside = tempfile::tempdir().unwrap();
         let engine = Engine::start(Store::open(aside.path()).unwrap(), children).await.unwrap();
@@ -171,9 +181,7 @@ impl Scene {
         if cancelled {
             cancel.cancel();
         }
-        let context =
-            RoundContext::new(engine.resources(round.session), &round, journal, Vec::new(), &|_| None, log_dir, cancel);
-        run(context).await.unwrap();
+        RoundContext::new(engine.resources(round.session), round, journal, Vec::new(), &|_| None, log_dir, cancel)
     }
 
     fn read<T: Send + 'static>(
@@ -350,4 +358,30 @@ int a(void) { return 1; }
         assert_eq!(report.outcome, expected, "{name}: {report:?}");
         assert_eq!(report.exit_code, expected.exit_code(), "{name}");
     }
+}
+
+#[tokio::test]
+async fn a_fault_in_the_work_dir_is_never_an_empty_tree() {
+    let scene = Scene::new(&[], Flags::default());
+    let store = Store::open(&scene.at("state")).unwrap();
+    let round = OpenRound {
+        session: scene.session,
+        round: 1,
+        id: scene.id,
+        started: false,
+        cancelled: false,
+        log_dir: Some(scene.at("log").display().to_string()),
+        active_ms: 0,
+        unclean: 0,
+        steps_seen: -1,
+        steps: 0,
+        spec: scene.spec(),
+    };
+    let children = Arc::new(Children::start(Arc::new(())).unwrap());
+    let mut cx = scene.context(&store, children, &round, false).await;
+    assert!(matches!(cx.on_workspace(|_| ()).await, Ok(None)), "there is no work dir yet");
+    cx.open_workspace().await.unwrap();
+    assert!(matches!(cx.on_workspace(|_| 1).await, Ok(Some(1))));
+    let faulty = cx.on_workspace(|_| -> u8 { panic!("a fault") }).await;
+    assert!(matches!(faulty, Err(Stop::Store(_))));
 }

