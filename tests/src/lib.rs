@@ -8,8 +8,10 @@
 //! | [`model`] | the scripted model server and the stories that it tells |
 //! | [`mod@env`] | `et` and `etd` in an environment of their own, on pipes or on a terminal |
 //! | [`projects`] | small projects that several stories share |
+//! | [`sim`] | a simulated programmer, and the projects that it knows |
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a harness for tests fails by panicking")]
 
 pub mod env;
 pub mod model;
 pub mod projects;
+pub mod sim;
