@@ -29,6 +29,10 @@ struct Args {
 }
 
 fn main() -> ExitCode {
+    #[cfg(target_os = "linux")]
+    if etd::sandbox::warden::is_wanted() {
+        return etd::sandbox::warden::main();
+    }
     let args = Args::parse();
     if args.background {
         daemon::process::leave_caller();
@@ -94,13 +98,16 @@ async fn start(context: StartContext) -> Result<Arc<impl daemon::Service>, Start
         cause: format!("{}: {error}", context.state_dir.display()),
     })?;
     let failed = |stage: &'static str| move |cause: String| StartError { stage, cause };
-    let opening = tokio::task::spawn_blocking(move || Store::open(&context.state_dir)).await;
+    let state_dir = context.state_dir.clone();
+    let opening = tokio::task::spawn_blocking(move || Store::open(&state_dir)).await;
     let store = opening.map_err(|error| failed("database")(error.to_string()))?.map_err(|error| match error {
         StoreError::Unwritable(_) => failed("state-dir")(error.to_string()),
         other => failed("database")(other.to_string()),
     })?;
     let ledger = Arc::new(session::ChildLedger::new(store.clone()));
-    let children = Children::start(ledger).map_err(|error| failed("children")(error.to_string()))?;
+    let socket_dir = context.socket.parent().map(std::path::Path::to_path_buf);
+    let children = Children::confining(ledger, "/proc/self/exe".into(), &context.state_dir, socket_dir.into_iter().collect());
+    let children = children.map_err(|error| failed("children")(error.to_string()))?;
     let engine =
         Engine::start(store, Arc::new(children)).await.map_err(|error| failed("recovery")(error.to_string()))?;
     Ok(Arc::new(Handlers::new(engine)))

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use proto::diagnostic::{Diagnostic, Severity};
@@ -12,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{CheckPlan, CheckStep, StepKind, diagnostics};
 use crate::blame;
-use crate::sandbox::{Children, Command, Ended, RunError, find_program};
+use crate::sandbox::{Children, Command, Ended, Jail, RunError, find_program};
 
 #[cfg(test)]
 mod tests;
@@ -195,7 +196,7 @@ fn missing_tool(tool: &str) -> Diagnostic {
 
 /// Runs a plan, step after step. `root` is the work dir, absolute; `timeout` is for all of it.
 ///
-/// The environment is exactly `env`, plus what quietens the tools where `env` says nothing. After a failed build the rest of the same
+/// The environment is exactly that of `jail`, plus what quietens the tools where it says nothing. After a failed build the rest of the same
 /// sub-project is left out; others go on. Steps behind the end of the time count as timed out.
 ///
 /// # Errors
@@ -204,12 +205,12 @@ pub async fn run(
     children: &Children,
     plan: &CheckPlan,
     root: &Path,
-    env: &BTreeMap<String, String>,
+    jail: &Jail,
     timeout: Duration,
     cancel: &CancellationToken,
 ) -> Result<Vec<StepRun>, Cancelled> {
     let deadline = Instant::now().checked_add(timeout);
-    let place = Place { children, root, env, cancel };
+    let place = Place { children, root, jail, env: jail.env(), cancel };
     let mut runs = Vec::new();
     let mut broken = BTreeSet::new();
     for step in &plan.steps {
@@ -229,6 +230,7 @@ pub async fn run(
 struct Place<'a> {
     children: &'a Children,
     root: &'a Path,
+    jail: &'a Jail,
     env: &'a BTreeMap<String, String>,
     cancel: &'a CancellationToken,
 }
@@ -282,7 +284,7 @@ impl Place<'_> {
             }),
             Err(RunError::Cancelled) => Err(Cancelled),
             Err(RunError::NotFound(program)) => Ok(StepRun::not_run(step, Some(program), String::new())),
-            Err(error @ RunError::Spawn { .. }) => Ok(StepRun::not_run(step, None, format!("{error}\n"))),
+            Err(error @ (RunError::Spawn { .. } | RunError::Unconfined { .. })) => Ok(StepRun::not_run(step, None, format!("{error}\n"))),
         }
     }
 
@@ -297,7 +299,9 @@ impl Place<'_> {
         env.extend(self.env.clone());
         let dir = if step.dir.is_empty() { self.root.to_path_buf() } else { self.root.join(&step.dir) };
         let root = self.root.to_path_buf();
-        let command = Command { argv, dir, root, env, timeout, output_limit: OUTPUT_LIMIT };
+        let confinement = Some(Arc::clone(&self.jail.confinement));
+        let command =
+            Command { argv, dir, root, env, timeout, output_limit: OUTPUT_LIMIT, input: Vec::new(), confinement };
         self.children.run(command, self.cancel).await
     }
 }

@@ -86,6 +86,8 @@ pub struct Options {
 pub struct StartContext {
     /// The state dir.
     pub state_dir: PathBuf,
+    /// Where the socket will be.
+    pub socket: PathBuf,
     /// What the last holder of the lock left in the file.
     pub previous: Option<LockRecord>,
     /// Hears when the daemon is told to stop.
@@ -158,7 +160,7 @@ where
         // Known before the first write, so that the record never names another daemon's socket.
         let socket = endpoint::choose(&*var, &state_dir)?;
         lock.write(DaemonState::Starting, &socket)?;
-        let context = StartContext { state_dir: state_dir.clone(), previous, stop: stop.clone() };
+        let context = StartContext { state_dir: state_dir.clone(), socket: socket.clone(), previous, stop: stop.clone() };
         let service = start(context).await?;
         let (listener, published) = Published::publish(&socket).await?;
         proto::hooks::pause("daemon.ready").await;

@@ -23,7 +23,7 @@ use crate::check::{self, CheckPlan, CheckRun, DetectOptions, StepReading};
 use crate::plan::Subtask;
 use crate::prompt::{self, FixBrief};
 use crate::relpath::RelPath;
-use crate::sandbox::Ended;
+use crate::sandbox::{Ended, Profile, Wish};
 use crate::store::NewEvent;
 
 /// Bytes of each stream of a step that are kept in the record; the whole is in the log dir.
@@ -38,7 +38,14 @@ const SHOWN: usize = 200;
 struct Recorded {
     command: String,
     source: CheckSource,
+    #[serde(default = "unconfined")]
+    sandbox: SandboxLevel,
     run: CheckRun,
+}
+
+/// What a record from before there was a sandbox means.
+fn unconfined() -> SandboxLevel {
+    SandboxLevel::None
 }
 
 /// Checks and mends. Returns when the tree is green, when nothing more is allowed, or when no way of fixing is left.
@@ -147,7 +154,7 @@ async fn build(cx: &RoundContext, board: &Board, iteration: u32) -> Result<Optio
         check: CheckReport {
             command: Some(recorded.command.clone()),
             source: recorded.source,
-            sandbox: SandboxLevel::None,
+            sandbox: recorded.sandbox,
             status: run.status,
             diagnostics: run.diagnostics.clone(),
         },
@@ -197,9 +204,31 @@ async fn run(cx: &RoundContext, board: &Board, key: &str, iteration: u32, plan: 
     let timeout = own.map_or(left, |own| own.min(left));
     let Some(workspace) = &cx.workspace else { return Err(Halt::Cancelled.into()) };
     let root = workspace.root().to_path_buf();
-    let steps = check::run(&cx.children, &plan, &root, &cx.check_env, timeout, &cx.cancel)
-        .await
-        .map_err(|check::Cancelled| Halt::Cancelled)?;
+    let wish = Wish {
+        sandbox: cx.spec.config.sandbox,
+        profile: Profile::Check,
+        work_dir: Some(root.clone()),
+        env: cx.check_env.clone(),
+        secret: [Some(cx.spec.config.log_dir.clone()), cx.logs.dir()].into_iter().flatten().map(Into::into).collect(),
+    };
+    // A disk that is full makes a check impossible, and says so.
+    let jail = match cx.children.jail(wish).await {
+        Ok(jail) => jail,
+        Err(error) => {
+            cx.note("sandbox", format!("no private dir for the check: {error}")).await?;
+            return Err(Halt::Unsafe.into());
+        }
+    };
+    if let Some(why) = &jail.note {
+        cx.note("sandbox", why.clone()).await?;
+    }
+    let ran = check::run(&cx.children, &plan, &root, &jail, timeout, &cx.cancel).await;
+    let sandbox = jail.level();
+    let aside = cx.on_workspace(move |_| jail.close()).await?.unwrap_or_default();
+    for (index, text) in aside.into_iter().enumerate() {
+        cx.note(&format!("set-aside/{iteration}/{index}"), text).await?;
+    }
+    let steps = ran.map_err(|check::Cancelled| Halt::Cancelled)?;
     // What came to its end counts, even if the time is over now.
     if steps.iter().any(|step| step.ended == Some(Ended::TimedOut)) || cx.cancel.is_cancelled() {
         cx.halted()?;
@@ -230,7 +259,7 @@ async fn run(cx: &RoundContext, board: &Board, key: &str, iteration: u32, plan: 
     }
     blame::set_owners(&mut run.diagnostics, &board.lock().owners);
     let events = finished(iteration, &run, board.lock().spent());
-    let recorded = Recorded { command, source: plan.source, run };
+    let recorded = Recorded { command, source: plan.source, sandbox, run };
     cx.journal.record(key, None, &recorded, events, Vec::new()).await?;
     cx.logs.decide(Decision {
         timestamp: String::new(),

@@ -32,6 +32,7 @@ pub use journal::Journal;
 use logs::Decision;
 pub(crate) use net::{Net, NetFile, net};
 use proto::config::{SandboxWish, role};
+use proto::report::SandboxLevel;
 use verdict::Halt;
 
 use crate::calls::Priority;
@@ -73,8 +74,12 @@ pub(crate) async fn run(mut cx: RoundContext) -> Result<(), StoreError> {
 async fn phases(cx: &RoundContext, board: &Board) -> Result<(), Stop> {
     let settings = &cx.spec.settings;
     if cx.spec.config.sandbox == SandboxWish::Require && (settings.iterate || settings.check.is_some()) {
-        // Before anything is paid for: the check that this round is about would run unconfined.
-        return Err(Halt::Unsafe.into());
+        let probe = cx.children.probe().await;
+        if probe.level != SandboxLevel::Full {
+            // Before anything is paid for: the check that this round is about would run less confined than it must.
+            cx.note("sandbox", format!("no full sandbox: {}", probe.why().unwrap_or_default())).await?;
+            return Err(Halt::Unsafe.into());
+        }
     }
     claims_of_before(cx, board)?;
     let progress = watch::channel(0).0;

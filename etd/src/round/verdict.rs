@@ -75,7 +75,8 @@ pub(super) fn next(outcome: Outcome, session: &str, errors: usize) -> String {
         }
         Outcome::Deadline => format!("Raise --timeout and go on with `et session send {session} \"go on\"`."),
         Outcome::Unsafe => {
-            "This version has no sandbox yet: set `sandbox: prefer` in the configuration, or run without --iterate."
+            "The configuration requires the full sandbox and it isn't to be had, the notes say why: install bubblewrap, or set \
+             `sandbox: prefer`."
                 .to_owned()
         }
         Outcome::Partial => format!(

@@ -1,7 +1,7 @@
 //! Child processes. No other module starts one.
 //!
 //! Promises, for each child of [`Children::run`]:
-//! - it has a session and a process group of its own, stdin is empty, no core dump, no file above 4 GiB, and exactly the environment
+//! - it has a session and a process group of its own, stdin holds what was handed in and then ends, no core dump, no file above 4 GiB, and exactly the environment
 //!   that was handed in, plus [`MARK`];
 //! - when `run` returns, or its future is dropped, nothing of it lives on: the group is ended on cancel and time-out (TERM, KILL
 //!   after [`GRACE`]), what is left of it is killed after its own end, and so is a grandchild that made a session of its own (found by
@@ -10,44 +10,53 @@
 //! - it is reaped, its output is read while it runs and kept within a limit, and a grandchild that holds a pipe open delays nobody;
 //! - when the daemon dies, the kernel kills it (Linux; elsewhere, and for its own children, [`kill_leftover`] at the next start).
 //!
-//! It must never block the runtime on a child, read a child's input from anywhere, or hand on the daemon's own environment.
+//! It must never block the runtime on a child, let a child read the daemon's own input, or hand on the daemon's own environment.
 //!
 //! The settings between `fork` and `exec` are made by a hook (`preexec.rs`, the one place with `unsafe`) and not by a re-executed
 //! helper: four system calls that are safe there need no second binary start, and no path to a binary that an update may have replaced.
 
+mod confine;
+mod dirs;
 mod lookup;
 mod output;
+mod places;
 mod preexec;
+mod probe;
 mod process;
+mod running;
+mod site;
 #[cfg(test)]
 mod tests;
+mod toolchain;
+#[cfg(target_os = "linux")]
+pub mod warden;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::process::{ExitStatus, Stdio};
+use std::os::fd::OwnedFd;
+use std::process::Stdio;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::{Signal, killpg};
-use nix::unistd::Pid;
+use proto::report::SandboxLevel;
 use serde::{Deserialize, Serialize};
-use tokio::io::{AsyncRead, AsyncReadExt};
-use tokio::process::Child;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
+pub use confine::{Confinement, Limits, Profile};
 pub use lookup::find_program;
-use output::Bounded;
+pub use probe::Probe;
 pub use process::{ChildRecord, boot_id, kill_leftover, start_time};
+use running::Running;
+use site::Site;
+pub use site::{Jail, Wish};
 
 /// Variable in each child's environment whose value is unique to that child, and which its own children inherit.
 pub const MARK: &str = "ET_CHILD";
 /// How long a group has between TERM and KILL.
 pub const GRACE: Duration = Duration::from_secs(2);
-/// How long a grandchild may hold the pipes open after its parent's end.
-const PIPE_GRACE: Duration = Duration::from_millis(500);
 /// Children that wait to be started.
 const QUEUE: usize = 16;
 
@@ -58,7 +67,7 @@ pub struct Command {
     pub argv: Vec<String>,
     /// Where it runs; absolute.
     pub dir: PathBuf,
-    /// The work dir: absolute, `dir` or above it. No program is looked up below it.
+    /// The work dir, absolute. No program is looked up below it.
     pub root: PathBuf,
     /// Its whole environment, but for [`MARK`].
     pub env: BTreeMap<String, String>,
@@ -66,6 +75,10 @@ pub struct Command {
     pub timeout: Duration,
     /// Bytes kept of each stream: the head and the tail of longer ones.
     pub output_limit: usize,
+    /// What it may read on its standard input.
+    pub input: Vec<u8>,
+    /// What it may see and do; none: what the daemon may.
+    pub confinement: Option<Arc<Confinement>>,
 }
 
 /// How a child ended.
@@ -107,6 +120,14 @@ pub enum RunError {
         /// The kernel's words.
         source: std::io::Error,
     },
+    /// It couldn't be confined as it must be, and nothing was run.
+    #[error("can't confine {program}: {why}")]
+    Unconfined {
+        /// The program.
+        program: String,
+        /// What was in the way.
+        why: String,
+    },
     /// The round was cancelled; the group was killed.
     #[error("cancelled")]
     Cancelled,
@@ -129,6 +150,8 @@ impl Ledger for () {
 struct Request {
     command: tokio::process::Command,
     mark: String,
+    /// Where its helper says how it went.
+    report: Option<OwnedFd>,
     runtime: Handle,
     /// What comes back ends its child when it is dropped, on the way too.
     reply: oneshot::Sender<std::io::Result<Running>>,
@@ -138,10 +161,11 @@ struct Request {
 pub struct Children {
     requests: Option<mpsc::Sender<Request>>,
     spawner: Option<JoinHandle<()>>,
+    site: Option<Site>,
 }
 
 impl Children {
-    /// Starts the thread that all children are started from. It is always the same one, since the kernel ties a child's life to
+    /// Starts the thread that all children are started from; none of them can be confined. It is always the same one, since the kernel ties a child's life to
     /// the thread that forked it.
     ///
     /// # Errors
@@ -152,12 +176,28 @@ impl Children {
             while let Some(mut request) = inbox.blocking_recv() {
                 let _runtime = request.runtime.enter();
                 let child = request.command.spawn();
-                let running = child.map(|child| Running::new(child, request.mark, Arc::clone(&ledger)));
+                let running = child.map(|child| Running::new(child, request.mark, request.report, Arc::clone(&ledger)));
                 // If nobody waits for it any more, it is dropped here and so ended.
                 drop(request.reply.send(running));
             }
         })?;
-        Ok(Self { requests: Some(requests), spawner: Some(spawner) })
+        Ok(Self { requests: Some(requests), spawner: Some(spawner), site: None })
+    }
+
+    /// The same, able to confine. `helper` is a program that does what `etd confine` does, best `/proc/self/exe`, which stays the same when
+    /// an update replaces the file. `secret` are dirs that no confined child may see, besides the state dir.
+    ///
+    /// # Errors
+    /// If there can't be one more thread.
+    pub fn confining(
+        ledger: Arc<dyn Ledger>,
+        helper: PathBuf,
+        state_dir: &Path,
+        secret: Vec<PathBuf>,
+    ) -> std::io::Result<Self> {
+        let mut children = Self::start(ledger)?;
+        children.site = Some(Site::new(helper, state_dir, secret));
+        Ok(children)
     }
 
     /// Runs a command to its end. A failing command is no error. What it printed is kept when its time was over, too.
@@ -180,18 +220,25 @@ impl Children {
         };
         let program = program.ok_or_else(|| RunError::NotFound(name.clone()))?;
         let failed = |source| RunError::Spawn { program: name.clone(), source };
-        let mut running = self.spawn(&command, &program).await.map_err(failed)?;
-        let output = running.supervise(&command, cancel, began).await;
+        let confinement = command.confinement.clone().filter(|confinement| confinement.level != SandboxLevel::None);
+        let confined = confinement.is_some();
+        let (mut running, input) = match confinement {
+            Some(confinement) => self.spawn_confined(&command, program, &confinement).await.map_err(failed)?,
+            None => (self.spawn(&command, &program).await.map_err(failed)?, command.input.clone()),
+        };
+        let output = running.supervise(&command, &input, cancel, began).await;
         running.sweep().await;
-        match output {
-            Ok(Some(output)) => Ok(output),
-            Ok(None) => Err(RunError::Cancelled),
-            Err(source) => Err(failed(source)),
+        let mut output = output.map_err(failed)?.ok_or(RunError::Cancelled)?;
+        if confined && output.ended != Ended::TimedOut {
+            let why = running.report(&mut output);
+            why.map_or(Ok(output), |why| Err(RunError::Unconfined { program: name, why }))
+        } else {
+            Ok(output)
         }
     }
 
     async fn spawn(&self, command: &Command, program: &Path) -> std::io::Result<Running> {
-        let mark = uuid::Uuid::new_v4().simple().to_string();
+        let mark = new_mark();
         let mut prepared = tokio::process::Command::new(program);
         prepared
             .args(command.argv.iter().skip(1))
@@ -199,21 +246,74 @@ impl Children {
             .env_clear()
             .envs(&command.env)
             .env(MARK, &mark)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .kill_on_drop(true);
+            .stdin(if command.input.is_empty() { Stdio::null() } else { Stdio::piped() });
         if let Some(name) = command.argv.first() {
             prepared.arg0(name);
         }
-        preexec::prepare(&mut prepared);
+        self.request(prepared, mark, None).await
+    }
+
+    /// Starts the helper and tells it what to start. Comes with what the helper is to read: that, then the child's own input.
+    #[cfg(target_os = "linux")]
+    async fn spawn_confined(
+        &self,
+        command: &Command,
+        program: PathBuf,
+        confinement: &Confinement,
+    ) -> std::io::Result<(Running, Vec<u8>)> {
+        let site = self.site.as_ref().ok_or_else(|| std::io::Error::other("nothing to confine it with"))?;
+        let mark = new_mark();
+        let (report, theirs) = nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC)?;
+        let mut env = command.env.clone();
+        env.insert(MARK.to_owned(), mark.clone());
+        let spec = warden::Spec {
+            program,
+            name: command.argv.first().cloned().unwrap_or_default(),
+            args: command.argv.iter().skip(1).cloned().collect(),
+            dir: command.dir.clone(),
+            env,
+            confinement: confinement.clone(),
+            bwrap: probe::bwrap(),
+            input: !command.input.is_empty(),
+            report: preexec::number(&theirs),
+        };
+        let mut input = spec.encode()?;
+        input.extend_from_slice(&command.input);
+        let mut prepared = tokio::process::Command::new(&site.helper);
+        prepared.arg0("etd").arg(warden::ARGUMENT).current_dir("/").env_clear().env(MARK, &mark).stdin(Stdio::piped());
+        let running = self.request(prepared, mark, Some((report, theirs))).await?;
+        Ok((running, input))
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    async fn spawn_confined(&self, _: &Command, _: PathBuf, _: &Confinement) -> std::io::Result<(Running, Vec<u8>)> {
+        Err(std::io::Error::other("there is a sandbox for Linux only"))
+    }
+
+    /// Has it started by the thread that starts all of them. The pair is a pipe: our end and that of the child.
+    async fn request(
+        &self,
+        mut command: tokio::process::Command,
+        mark: String,
+        pipe: Option<(OwnedFd, OwnedFd)>,
+    ) -> std::io::Result<Running> {
+        let (report, theirs) = pipe.map_or((None, None), |(report, theirs)| (Some(report), Some(theirs)));
+        // A helper ends its children before itself, when it is told to; killed, it couldn't.
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(report.is_none());
+        preexec::prepare(&mut command, theirs.as_ref().map(preexec::number));
         let gone = || std::io::Error::other("the thread that starts children has ended");
         let (reply, answer) = oneshot::channel();
         let requests = self.requests.as_ref().ok_or_else(gone)?;
-        let request = Request { command: prepared, mark, runtime: Handle::current(), reply };
+        let request = Request { command, mark, report, runtime: Handle::current(), reply };
         requests.send(request).await.map_err(|_| gone())?;
-        answer.await.map_err(|_| gone())?
+        let running = answer.await.map_err(|_| gone())?;
+        drop(theirs);
+        running
     }
+}
+
+fn new_mark() -> String {
+    uuid::Uuid::new_v4().simple().to_string()
 }
 
 impl Drop for Children {
@@ -223,147 +323,5 @@ impl Drop for Children {
             // It ends with the channel; a panic in it has been reported already.
             let _ = spawner.join();
         }
-    }
-}
-
-/// A child that may still be alive. Dropped, it takes everything that came of it along.
-struct Running {
-    child: Child,
-    record: ChildRecord,
-    ledger: Arc<dyn Ledger>,
-    swept: bool,
-}
-
-/// Why the first wait is over.
-enum First {
-    Ended(ExitStatus),
-    TimedOut,
-    Cancelled,
-}
-
-impl Running {
-    fn new(child: Child, mark: String, ledger: Arc<dyn Ledger>) -> Self {
-        let record = ChildRecord::of(child.id().unwrap_or(0), mark);
-        ledger.on_start(&record);
-        Self { child, record, ledger, swept: false }
-    }
-
-    /// None: cancelled.
-    async fn supervise(
-        &mut self,
-        command: &Command,
-        cancel: &CancellationToken,
-        began: Instant,
-    ) -> std::io::Result<Option<Output>> {
-        let group = Some(self.record.pid);
-        let (mut stdout, mut stderr) = (Bounded::new(command.output_limit), Bounded::new(command.output_limit));
-        let pipes = (self.child.stdout.take(), self.child.stderr.take());
-        let first = {
-            let reading = async { tokio::join!(drain(pipes.0, &mut stdout), drain(pipes.1, &mut stderr)) };
-            tokio::pin!(reading);
-            let mut read = false;
-            let deadline = tokio::time::sleep(command.timeout.saturating_sub(began.elapsed()));
-            tokio::pin!(deadline);
-            let first = loop {
-                tokio::select! {
-                    biased;
-                    () = cancel.cancelled() => break First::Cancelled,
-                    status = self.child.wait() => break First::Ended(status?),
-                    _ = &mut reading, if !read => read = true,
-                    () = &mut deadline => break First::TimedOut,
-                }
-            };
-            let mut ended = matches!(first, First::Ended(_));
-            if !ended {
-                signal_group(group, Signal::SIGTERM);
-            }
-            let grace = tokio::time::sleep(if ended { PIPE_GRACE } else { GRACE });
-            tokio::pin!(grace);
-            // Reading goes on meanwhile: a child that ends in good order may have a full pipe to empty first.
-            while !(ended && read) {
-                tokio::select! {
-                    status = self.child.wait(), if !ended => { status?; ended = true; }
-                    _ = &mut reading, if !read => read = true,
-                    () = cancel.cancelled(), if matches!(first, First::Ended(_)) => break,
-                    () = &mut grace => break,
-                }
-            }
-            kill_group(group);
-            if !ended {
-                self.child.wait().await?;
-            }
-            self.kill_strays().await;
-            if !read {
-                // All that we know of is dead; whoever still holds a pipe isn't waited for.
-                let _ = tokio::time::timeout(PIPE_GRACE, &mut reading).await;
-            }
-            first
-        };
-        let ended = match first {
-            First::Cancelled => return Ok(None),
-            First::TimedOut => Ended::TimedOut,
-            First::Ended(status) => how(status),
-        };
-        Ok(Some(Output { ended, stdout: stdout.finish(), stderr: stderr.finish(), duration: began.elapsed() }))
-    }
-
-    /// Kills what left the group. Looking through all processes takes milliseconds: not on the runtime's threads.
-    async fn kill_strays(&self) {
-        let mark = self.record.mark.clone();
-        let _ = tokio::task::spawn_blocking(move || process::kill_marked(&mark)).await;
-    }
-
-    async fn sweep(&mut self) {
-        // Nothing to do on the usual way: `supervise` has killed and reaped, and only an error of the wait leaves something.
-        if !matches!(self.child.try_wait(), Ok(Some(_))) {
-            kill_group(Some(self.record.pid));
-            let _ = self.child.wait().await;
-            self.kill_strays().await;
-        }
-        self.swept = true;
-        self.ledger.on_end(&self.record);
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        if !self.swept {
-            kill_group(Some(self.record.pid));
-            process::kill_marked(&self.record.mark);
-            self.ledger.on_end(&self.record);
-        }
-    }
-}
-
-fn how(status: ExitStatus) -> Ended {
-    use std::os::unix::process::ExitStatusExt as _;
-    match (status.code(), status.signal()) {
-        (Some(code), _) => Ended::Code(code),
-        (None, Some(signal)) => Ended::Signal(signal),
-        (None, None) => Ended::Code(-1),
-    }
-}
-
-/// Reads to the end, or to the first error, which for a pipe is an end as well.
-async fn drain(pipe: Option<impl AsyncRead + Unpin>, into: &mut Bounded) {
-    let Some(mut pipe) = pipe else { return };
-    let mut buffer = vec![0; 16 * 1024];
-    while let Ok(read) = pipe.read(&mut buffer).await {
-        if read == 0 {
-            break;
-        }
-        into.push(&buffer[..read]);
-    }
-}
-
-fn kill_group(pid: Option<u32>) {
-    signal_group(pid, Signal::SIGKILL);
-}
-
-/// Groups 0 and 1 are never meant: they are our own and everybody.
-fn signal_group(pid: Option<u32>, signal: Signal) {
-    if let Some(pid) = pid.and_then(|pid| i32::try_from(pid).ok()).filter(|pid| *pid > 1) {
-        // No such group: it is gone already, which is what we want.
-        let _ = killpg(Pid::from_raw(pid), signal);
     }
 }

@@ -59,7 +59,7 @@ pub fn kill_leftover(record: &ChildRecord) -> bool {
     let same =
         record.start_time != 0 && record.pid != std::process::id() && start_time(record.pid) == Some(record.start_time);
     if same {
-        super::kill_group(Some(record.pid));
+        super::running::kill_group(Some(record.pid));
     }
     kill_marked(&record.mark) || same
 }

@@ -1,8 +1,6 @@
 //! Plans of `sh` steps, run for real, and the judging of made-up ones.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may")]
 
-use std::sync::Arc;
-
 use proto::report::CheckSource;
 
 use super::*;
@@ -19,7 +17,7 @@ fn environment() -> BTreeMap<String, String> {
 async fn run_in(dir: &Path, steps: Vec<CheckStep>, timeout: Duration) -> Vec<StepRun> {
     let children = Children::start(Arc::new(())).unwrap();
     let plan = CheckPlan { source: CheckSource::Detected, steps };
-    run(&children, &plan, dir, &environment(), timeout, &CancellationToken::new()).await.unwrap()
+    run(&children, &plan, dir, &Jail::open(environment()), timeout, &CancellationToken::new()).await.unwrap()
 }
 
 async fn run_all(steps: Vec<CheckStep>) -> Vec<StepRun> {
@@ -136,7 +134,7 @@ async fn cancel_ends_the_check() {
     let cancel = CancellationToken::new();
     cancel.cancel();
     let plan = command_plan("exec sleep 100", CheckSource::Flag);
-    let run = run(&children, &plan, dir.path(), &environment(), Duration::from_secs(60), &cancel).await;
+    let run = run(&children, &plan, dir.path(), &Jail::open(environment()), Duration::from_secs(60), &cancel).await;
     assert_eq!(run, Err(Cancelled));
 }
 

@@ -1,0 +1,198 @@
+//! What a child may see and do, as a value. Pure: the places come from [`super::places`], the dirs from [`super::dirs`].
+//!
+//! A [`Confinement`] names what is visible; everything else isn't there ([`SandboxLevel::Full`]) or can't be opened
+//! ([`SandboxLevel::Partial`]). It is an allow-list at both levels: a place that nobody thought of is closed.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use proto::report::SandboxLevel;
+use serde::{Deserialize, Serialize};
+
+pub(super) mod environment;
+#[cfg(test)]
+mod tests;
+
+pub use environment::Profile;
+
+/// Places of the system that programs need to start at all. None of them holds anything of a user.
+///
+/// Of `/etc` only what name look-up, TLS, the loader and the toolchains of distributions read: the rest of it has keys and passwords
+/// that root could read.
+pub(super) const SYSTEM: &[&str] = &[
+    "/usr",
+    "/bin",
+    "/sbin",
+    "/lib",
+    "/lib32",
+    "/lib64",
+    "/libx32",
+    "/nix/store",
+    "/gnu/store",
+    "/sys/devices/system/cpu",
+    "/etc/alternatives",
+    "/etc/ca-certificates",
+    "/etc/debian_version",
+    "/etc/group",
+    "/etc/host.conf",
+    "/etc/hosts",
+    "/etc/java",
+    "/etc/ld.so.cache",
+    "/etc/ld.so.conf",
+    "/etc/ld.so.conf.d",
+    "/etc/localtime",
+    "/etc/lsb-release",
+    "/etc/maven",
+    "/etc/mime.types",
+    "/etc/nsswitch.conf",
+    "/etc/os-release",
+    "/etc/passwd",
+    "/etc/pki",
+    "/etc/protocols",
+    "/etc/python3",
+    "/etc/resolv.conf",
+    "/etc/services",
+    "/etc/ssl/certs",
+    "/etc/ssl/openssl.cnf",
+    "/etc/terminfo",
+    "/etc/timezone",
+];
+
+/// Devices that are no way out.
+pub(super) const DEVICES: &[&str] = &["/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom"];
+
+/// What a tree may take of the machine. Who goes beyond is ended, with a word on standard error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limits {
+    /// Processes at once.
+    pub processes: u32,
+    /// Bytes of memory of all of them.
+    pub memory: u64,
+}
+
+impl Default for Limits {
+    /// Enough for a large build with a worker per core, and far below what stops a machine.
+    fn default() -> Self {
+        Self { processes: 1024, memory: u64::MAX }
+    }
+}
+
+/// What a child may see and do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Confinement {
+    /// How it is enforced. `None`: not at all, and only `env` counts.
+    pub level: SandboxLevel,
+    /// Files and dirs that may be read and executed. Those that aren't there are passed over.
+    pub read_only: BTreeSet<PathBuf>,
+    /// Dirs that may be changed.
+    pub read_write: BTreeSet<PathBuf>,
+    /// Places in a dir that may be changed which may only be read. At `partial` that can't be enforced.
+    pub protected: BTreeSet<PathBuf>,
+    /// Dirs in a visible one that are shown empty. `partial` isn't to be had with them.
+    pub hidden: BTreeSet<PathBuf>,
+    /// A dir of its own that stands for `/tmp`; none: one in memory, or at `partial` none.
+    pub tmp: Option<PathBuf>,
+    /// A dir of its own that stands for `/dev/shm`.
+    pub shm: Option<PathBuf>,
+    /// The environment.
+    pub env: BTreeMap<String, String>,
+    /// Whether it may reach the network.
+    pub network: bool,
+    /// How much it may take.
+    pub limits: Limits,
+}
+
+impl Confinement {
+    /// None at all: the child has the rights of the daemon, and this environment.
+    #[must_use]
+    pub fn none(env: BTreeMap<String, String>) -> Self {
+        Self {
+            level: SandboxLevel::None,
+            read_only: BTreeSet::new(),
+            read_write: BTreeSet::new(),
+            protected: BTreeSet::new(),
+            hidden: BTreeSet::new(),
+            tmp: None,
+            shm: None,
+            env,
+            network: true,
+            limits: Limits::default(),
+        }
+    }
+
+    /// Whether a path may be read.
+    #[must_use]
+    pub fn shows(&self, path: &Path) -> bool {
+        let all = self.read_only.iter().chain(&self.read_write);
+        all.into_iter().any(|place| path.starts_with(place)) && !self.hidden.iter().any(|place| path.starts_with(place))
+    }
+}
+
+/// Names in a work dir that nothing which runs there may change, and that aren't there for it to make.
+pub(super) const GUARDED: &[&str] = &[".git", "electrictown.yaml"];
+
+/// Whether a name at the top of a work dir is protected: what makes `git` run things, what `et` believes, and its own files but for
+/// the dir where builds go.
+pub(super) fn is_protected(name: &str) -> bool {
+    let folded = name.to_lowercase();
+    GUARDED.contains(&folded.as_str()) || (folded.starts_with(".et") && !folded.starts_with(".et-build"))
+}
+
+/// What a confinement is made from. Every path is absolute and canonical.
+#[derive(Clone, Debug)]
+pub struct Parts {
+    /// How it is enforced.
+    pub level: SandboxLevel,
+    /// What for.
+    pub profile: Profile,
+    /// The work dir; none: it isn't shown.
+    pub work_dir: Option<PathBuf>,
+    /// Names at the top of the work dir.
+    pub names: Vec<String>,
+    /// Dirs of its own; none: a child without any.
+    pub own: Option<super::dirs::Own>,
+    /// Toolchains and caches of the user.
+    pub places: super::places::Places,
+    /// The toolchain that rustup is to take, whatever the tree says.
+    pub toolchain: Option<String>,
+    /// Whether cargo's own registry is used instead of the user's.
+    pub cargo_private: bool,
+    /// The caller's variables, allow-listed.
+    pub env: BTreeMap<String, String>,
+    /// Dirs that must not be seen: state, logs, socket.
+    pub secret: Vec<PathBuf>,
+    /// How much it may take.
+    pub limits: Limits,
+}
+
+/// Puts a confinement together. None: what must stay hidden lies in what must be visible, and the level can't hide it.
+#[must_use]
+pub fn confinement(parts: &Parts) -> Option<Confinement> {
+    let network = parts.profile == Profile::Fetch;
+    let mut read_only: BTreeSet<PathBuf> = SYSTEM.iter().map(PathBuf::from).collect();
+    read_only.extend(parts.places.read_only.iter().cloned());
+    let mut read_write: BTreeSet<PathBuf> = parts.work_dir.iter().cloned().collect();
+    let mut protected = BTreeSet::new();
+    if let Some(work_dir) = &parts.work_dir {
+        // What lies in the tree is part of the tree.
+        read_only.retain(|place| !place.starts_with(work_dir));
+        protected.extend(parts.names.iter().filter(|name| is_protected(name)).map(|name| work_dir.join(name)));
+    }
+    if let Some(own) = &parts.own {
+        read_write.extend(own.writable(parts.profile));
+    }
+    let mut made = Confinement {
+        level: parts.level,
+        read_only,
+        read_write,
+        protected,
+        hidden: BTreeSet::new(),
+        tmp: parts.own.as_ref().map(|own| own.tmp()),
+        shm: parts.own.as_ref().map(|own| own.shm()),
+        env: environment::environment(parts),
+        network,
+        limits: parts.limits,
+    };
+    made.hidden = parts.secret.iter().filter(|place| made.shows(place)).cloned().collect();
+    (made.hidden.is_empty() || made.level == SandboxLevel::Full).then_some(made)
+}
