@@ -375,6 +375,7 @@ fn a_wait_that_is_over_is_75() {
 fn a_sandbox_that_is_required_and_not_there_is_7() {
     let model = Model::start(stories::tiny());
     let env = Env::new();
+    env.set(proto::hooks::SANDBOX, "partial");
     env.write_config(&Config::one(&model, Wire::OpenAi).extra("sandbox: require"));
     let out = env.et(["run", "-o", "a", "--json", "--check", "echo ran > ran", "two files"]).run();
     assert_ended(&out, Outcome::Unsafe);

@@ -45,8 +45,9 @@ pub(super) fn options(spec: &Spec, rules: i32, status: i32) -> Vec<u8> {
             Mount::ReadWrite(from) => add(&["--bind", &from.to_string_lossy(), &at]),
         }
     }
-    // What bubblewrap itself made in memory to mount on is no place to write.
-    add(&["--remount-ro", "/dev", "--remount-ro", "/", "--chdir", &spec.dir.to_string_lossy()]);
+    // What bubblewrap itself made in memory to mount on is no place to write. Nor is `/proc`: without any capability, root still owns
+    // /proc/sys/kernel/core_pattern, and with it the machine.
+    add(&["--remount-ro", "/proc", "--remount-ro", "/dev", "--remount-ro", "/", "--chdir", &spec.dir.to_string_lossy()]);
     let mut bytes = Vec::new();
     for word in words {
         bytes.extend_from_slice(word.as_bytes());

@@ -72,6 +72,16 @@ const DENIED: &[libc::c_long] = &[
 /// Denied where there is no network namespace: nothing that a pair could be turned into.
 const NO_SOCKETS: &[libc::c_long] = &[libc::SYS_connect, libc::SYS_bind, libc::SYS_listen, libc::SYS_accept, libc::SYS_accept4];
 
+/// Calls with the argument that names another process; 0 is the caller.
+const OTHERS: &[(libc::c_long, u8)] = &[
+    (libc::SYS_prlimit64, 0),
+    (libc::SYS_setpriority, 1),
+    (libc::SYS_ioprio_set, 1),
+    (libc::SYS_sched_setscheduler, 0),
+    (libc::SYS_sched_setparam, 0),
+    (libc::SYS_sched_setattr, 0),
+];
+
 /// Flags of `clone` that make namespaces.
 const NAMESPACES: &[libc::c_int] = &[
     libc::CLONE_NEWUSER,
@@ -122,6 +132,10 @@ pub(super) fn filter(level: SandboxLevel, network: bool) -> io::Result<BpfProgra
         (SandboxLevel::Full, false) => FAMILIES,
         (_, false) => &[],
     };
+    // Limits, priorities and processors of other processes of the user, for which there is nothing but the user's id to ask for.
+    for (call, argument) in OTHERS {
+        rules.insert(*call, vec![any_of(vec![condition(*argument, SeccompCmpOp::Ne, 0)?])?]);
+    }
     let mut socket = Vec::new();
     if !families.is_empty() {
         // None of these; and of netlink only what lists addresses, of the others nothing raw.
