@@ -166,6 +166,9 @@ pub struct CheckConfig {
     pub env: Vec<String>,
     /// Limit of one build in milliseconds; none: the round's own.
     pub timeout_ms: Option<u64>,
+    /// Whether dependencies aren't to be fetched before a build.
+    #[serde(default)]
+    pub no_fetch: bool,
 }
 
 /// The whole configuration of a round.

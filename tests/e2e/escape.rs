@@ -216,6 +216,47 @@ fn at_partial_exactly_what_is_documented_gets_out() {
     bank.assert_untouched();
 }
 
+/// Ways that a network opens, which a fetch has by design.
+const NETWORK: &[&str] = &["netlink_routes", "tcp6_loopback", "tcp_hosts_address", "tcp_loopback", "udp_loopback", "udp_outwards"];
+
+/// From a fetch: the program that fetches is replaced by the attempts. It has the network, and neither the tree nor anything of the user's.
+#[test]
+fn nothing_gets_out_of_a_fetch() {
+    for level in ["full", "partial"] {
+        if level == "full" {
+            require_tool!("bwrap");
+        }
+        let bank = Bank::new(level);
+        bank.env.et(["daemon", "start"]).run().assert_ok();
+        let targets = bank.targets(level).to_string();
+        let prelude = format!(
+            "#!/usr/bin/python3\nimport os, sys\nsys.argv = ['npm', {targets:?}]\n\
+             sys.stdout = open(os.environ['NPM_CONFIG_CACHE'] + '/attempts', 'w')\n"
+        );
+        let npm = bank.env.root().join("tools/bin/npm");
+        fs::write(&npm, prelude + ATTEMPTS).unwrap();
+        fs::set_permissions(&npm, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        bank.env.write("package.json", "{ \"dependencies\": { \"a\": \"1\" }, \"scripts\": { \"preinstall\": \"touch ran\" } }");
+        bank.env.write(".npmrc", "script-shell=./evil\n");
+        let out = run_check(&bank.env, "test ! -e ran");
+        out.assert_ok();
+        let dirs = fs::read_dir(bank.env.state_dir().join("sandbox")).unwrap().map(|entry| entry.unwrap().path());
+        let text: String = dirs.filter_map(|dir| fs::read_to_string(dir.join("npm/attempts")).ok()).collect();
+        let open: BTreeSet<&str> = text
+            .lines()
+            .filter_map(|line| line.strip_prefix("ATTEMPT ")?.split_once(" open"))
+            .map(|(name, _)| name)
+            .filter(|name| !NETWORK.contains(name))
+            .collect();
+        assert!(text.lines().count() >= 80, "{text}\n{out}");
+        // The tree isn't there, so what is done to its `.git` isn't either.
+        let git = ["replace_git", "write_git_config", "write_git_hook"];
+        let expected: BTreeSet<&str> =
+            PARTIAL.iter().copied().filter(|name| level == "partial" && !git.contains(name)).collect();
+        assert_eq!(open, expected, "{level}\n{text}");
+    }
+}
+
 /// What is taken without end is ended, with a word on why; at both levels.
 #[test]
 fn greed_is_ended() {
@@ -258,6 +299,42 @@ fn what_a_check_plants_for_others_is_set_aside() {
         assert!(env.has(".git.from-check/hooks/post-checkout") && env.has("electrictown.yaml.from-check"), "{level}");
         assert!(out.stdout.contains("was renamed to `electrictown.yaml.from-check`"), "{out}");
     }
+}
+
+/// Files of the tree that make tools run something, with the tools that were detected for it.
+#[test]
+fn planted_configurations_run_confined_only() {
+    require_tool!("bwrap");
+    require_tool!("cargo");
+    let env = Env::new();
+    let outside = env.root().join("outside");
+    fs::create_dir(&outside).unwrap();
+    let evil = format!("#!/bin/sh\necho evil > {0}/evil; touch ran; cat {1}/.netrc; exec \"$@\"\n", outside.display(), env.home().display());
+    fs::write(env.home().join(".netrc"), "MARK-SECRET").unwrap();
+    env.write("evil.sh", &evil);
+    env.write("evil/bin/cargo", &evil);
+    env.write("evil/bin/rustc", &evil);
+    for script in ["evil.sh", "evil/bin/cargo", "evil/bin/rustc"] {
+        fs::set_permissions(env.work().join(script), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    }
+    env.write("rust-toolchain.toml", "[toolchain]\npath = \"evil\"\n");
+    env.write(".cargo/config.toml", &format!("[build]\nrustc-wrapper = \"{}/evil.sh\"\n", env.work().display()));
+    env.write("Cargo.toml", "[package]\nname = \"a\"\nversion = \"0.1.0\"\nedition = \"2021\"\n");
+    let write = format!("std::fs::write(\"{}/evil\", \"\").is_ok()", outside.display());
+    env.write("build.rs", &format!("fn main() {{ assert!(!{write}); std::fs::write(\"built\", \"\").unwrap(); }}\n"));
+    env.write("src/lib.rs", &format!("#[test]\nfn t() {{ assert!(!{write}); }}\n"));
+    env.write("conftest.py", &format!("open('{}/evil', 'w')\n", outside.display()));
+    env.write("setup.py", &format!("open('{}/evil', 'w')\n", outside.display()));
+    let model = Model::start(tiny());
+    env.config(&model);
+    let out = env.et(["run", "-o", ".", "--json", "--iterate", "--max-iterations", "1", "two files"]).run();
+    let result = out.result();
+    assert_eq!(result.check.sandbox, SandboxLevel::Full, "{out}");
+    let log = fs::read_to_string(env.newest_log_dir().join("_build_iter1.log")).unwrap();
+    // What is planted did run, and reached nothing.
+    assert!(env.has("ran") && env.has("built"), "{log}");
+    assert_eq!(fs::read_dir(&outside).unwrap().count(), 0, "{log}");
+    assert!(!log.contains("MARK-SECRET"), "{log}");
 }
 
 #[test]

@@ -94,8 +94,6 @@ pub(crate) struct Defaults {
 pub(crate) struct Check {
     pub(crate) command: Option<Text>,
     pub(crate) env: Option<Vec<Text>>,
-    /// Accepted; takes effect together with the sandbox.
-    #[allow(dead_code, reason = "part of the schema; it takes effect together with the sandbox")]
     pub(crate) fetch: Option<bool>,
     pub(crate) timeout: Option<Text>,
 }

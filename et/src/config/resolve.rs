@@ -434,6 +434,7 @@ impl Resolver<'_> {
             command: command.map(str::to_owned),
             env: env.iter().map(|name| name.value.trim().to_owned()).collect(),
             timeout_ms,
+            no_fetch: check.fetch == Some(false),
         };
         if self.source.trusted {
             return Ok(config);

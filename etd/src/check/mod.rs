@@ -8,6 +8,7 @@
 
 pub mod detect;
 pub mod diagnostics;
+pub mod fetch;
 pub mod run;
 
 use std::collections::BTreeMap;

@@ -297,6 +297,11 @@ impl Place<'_> {
         let mut env = BTreeMap::from([("NO_COLOR".to_owned(), "1".to_owned())]);
         env.extend(step.env.clone());
         env.extend(self.env.clone());
+        if let Some(fetched) = self.jail.python_packages() {
+            // Behind the step's own, so that nothing fetched stands in for what is in the tree.
+            let own = env.get("PYTHONPATH").map(|path| format!("{path}:")).unwrap_or_default();
+            env.insert("PYTHONPATH".to_owned(), format!("{own}{}", fetched.display()));
+        }
         let dir = if step.dir.is_empty() { self.root.to_path_buf() } else { self.root.join(&step.dir) };
         let root = self.root.to_path_buf();
         let confinement = Some(Arc::clone(&self.jail.confinement));

@@ -204,12 +204,32 @@ async fn run(cx: &RoundContext, board: &Board, key: &str, iteration: u32, plan: 
     let timeout = own.map_or(left, |own| own.min(left));
     let Some(workspace) = &cx.workspace else { return Err(Halt::Cancelled.into()) };
     let root = workspace.root().to_path_buf();
+    let secret: Vec<std::path::PathBuf> =
+        [Some(cx.spec.config.log_dir.clone()), cx.logs.dir()].into_iter().flatten().map(Into::into).collect();
+    if !cx.spec.config.check.no_fetch {
+        let wanted = cx.on_workspace(|workspace| {
+            let tree = workspace.list().files;
+            check::fetch::fetches(&tree, &|path| text(workspace, path))
+        });
+        let site = check::fetch::FetchSite {
+            work_dir: root.clone(),
+            sandbox: cx.spec.config.sandbox,
+            env: cx.check_env.clone(),
+            network: cx.network.clone(),
+            secret: secret.clone(),
+            timeout,
+        };
+        let fetched = check::fetch::fetch(&cx.children, wanted.await?.unwrap_or_default(), &site, &cx.cancel).await;
+        for (index, text) in fetched.map_err(|check::Cancelled| Halt::Cancelled)?.into_iter().enumerate() {
+            cx.note(&format!("fetch/{iteration}/{index}"), text).await?;
+        }
+    }
     let wish = Wish {
         sandbox: cx.spec.config.sandbox,
         profile: Profile::Check,
         work_dir: Some(root.clone()),
         env: cx.check_env.clone(),
-        secret: [Some(cx.spec.config.log_dir.clone()), cx.logs.dir()].into_iter().flatten().map(Into::into).collect(),
+        secret,
     };
     // A disk that is full makes a check impossible, and says so.
     let jail = match cx.children.jail(wish).await {

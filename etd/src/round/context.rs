@@ -125,6 +125,8 @@ pub struct RoundContext {
     pub(super) children: Arc<Children>,
     /// The whole environment of checks.
     pub(super) check_env: BTreeMap<String, String>,
+    /// Proxy and CA settings.
+    pub(super) network: BTreeMap<String, String>,
     /// Earlier rounds of the session, in short, oldest first.
     pub(super) earlier: Vec<String>,
     /// Fires on cancellation; and when the context is dropped, so that no child outlives it.
@@ -150,7 +152,7 @@ impl RoundContext {
         cancel: CancellationToken,
     ) -> Self {
         let spec = round.spec.clone();
-        let network = spec
+        let network: BTreeMap<String, String> = spec
             .config
             .network
             .iter()
@@ -195,6 +197,7 @@ impl RoundContext {
             },
             children: Arc::clone(resources.children),
             check_env,
+            network,
             earlier: earlier.into_iter().rev().take(EARLIER).rev().map(in_short).collect(),
             _children_end: cancel.clone().drop_guard(),
             cancel,

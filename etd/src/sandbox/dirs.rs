@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 
-use super::confine::Profile;
+use super::confine::{Overlay, Profile};
 use super::places::Places;
 
 /// Where they are in the state dir.
@@ -22,6 +22,8 @@ const FLEETING: &[&str] = &["home", "tmp", "shm"];
 const CACHES: &[&str] = &["cargo", "go", "go-build", "go-mod", "npm", "pip", "pydeps", "m2", "gradle", "xdg"];
 /// Where manifests are put for a fetch.
 const STAGE: &str = "fetch";
+/// Layers of Go's build cache.
+const LAYERS: &str = "go-layers";
 /// A file that says that cargo's own registry is used.
 const PRIVATE_REGISTRY: &str = "cargo-is-private";
 /// Dirs in one another that are walked in place; what lies deeper is moved up first, so that no depth is too deep.
@@ -29,14 +31,14 @@ const DEPTH: usize = 32;
 
 /// The dirs of one work dir.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Own {
+pub(crate) struct Own {
     top: PathBuf,
 }
 
 impl Own {
     /// Where the dirs of a work dir (canonical) are. Touches nothing.
     #[must_use]
-    pub fn of(state_dir: &Path, work_dir: &Path) -> Self {
+    pub(crate) fn of(state_dir: &Path, work_dir: &Path) -> Self {
         use std::fmt::Write as _;
         let digest = Sha256::digest(std::os::unix::ffi::OsStrExt::as_bytes(work_dir.as_os_str()));
         let key = digest.iter().take(10).fold(String::new(), |mut key, byte| {
@@ -49,38 +51,50 @@ impl Own {
 
     /// Home.
     #[must_use]
-    pub fn home(&self) -> PathBuf {
+    pub(crate) fn home(&self) -> PathBuf {
         self.top.join("home")
     }
 
     /// What stands for `/tmp`.
     #[must_use]
-    pub fn tmp(&self) -> PathBuf {
+    pub(crate) fn tmp(&self) -> PathBuf {
         self.top.join("tmp")
     }
 
     /// What stands for `/dev/shm`.
     #[must_use]
-    pub fn shm(&self) -> PathBuf {
+    pub(crate) fn shm(&self) -> PathBuf {
         self.top.join("shm")
     }
 
     /// One of the caches.
     #[must_use]
-    pub fn cache(&self, name: &str) -> PathBuf {
+    pub(crate) fn cache(&self, name: &str) -> PathBuf {
         self.top.join(name)
     }
 
     /// Where manifests are put for a fetch.
     #[must_use]
-    pub fn stage(&self) -> PathBuf {
+    pub(crate) fn stage(&self) -> PathBuf {
         self.top.join(STAGE)
     }
 
     /// A home for cargo whose registry is the user's, to be read only. The check can't change it.
     #[must_use]
-    pub fn cargo_user(&self) -> PathBuf {
+    pub(crate) fn cargo_user(&self) -> PathBuf {
         self.top.join("cargo-user")
+    }
+
+    /// The home of cargo that a build uses: its own if a fetch filled it, else the one with the user's registry.
+    #[must_use]
+    pub(crate) fn cargo_home(&self) -> PathBuf {
+        if self.has_private_registry() { self.cache("cargo") } else { self.cargo_user() }
+    }
+
+    /// A file of the daemon's that remembers a fetch.
+    #[must_use]
+    pub(crate) fn marker(&self, fingerprint: &str) -> PathBuf {
+        self.top.join(format!("fetched-{fingerprint}"))
     }
 
     /// What a profile may write to.
@@ -96,19 +110,17 @@ impl Own {
     ///
     /// # Errors
     /// If the disk doesn't let it.
-    pub fn prepare(&self) -> io::Result<()> {
+    pub(crate) fn prepare(&self) -> io::Result<()> {
         for name in FLEETING.iter().chain(&[STAGE]) {
             remove(&self.top.join(name))?;
         }
-        // Go's build cache is made where it is adopted.
-        let caches = CACHES.iter().filter(|name| **name != "go-build");
-        for name in FLEETING.iter().chain(caches).chain(&[STAGE, "cargo-user"]) {
+        for name in FLEETING.iter().chain(CACHES).chain(&[STAGE, "cargo-user", "go-layers/upper", "go-layers/work"]) {
             make_private(&self.top.join(name))?;
         }
         Ok(())
     }
 
-    /// Takes up what the user has already, to be read only: cargo's registry by a link, Go's build cache by links to its files.
+    /// Takes up what the user has already, to be read only: cargo's registry by a link.
     ///
     /// # Errors
     /// If the disk doesn't let it.
@@ -125,7 +137,7 @@ impl Own {
                 }
             }
         }
-        self.adopt_go_build(places.go_build.as_deref())
+        Ok(())
     }
 
     /// Whether a fetch has filled a registry of its own.
@@ -139,29 +151,15 @@ impl Own {
         std::fs::write(self.top.join(PRIVATE_REGISTRY), "")
     }
 
-    /// Go has no cache below a cache. A new one is filled with links to the files of the user's, beside its place, and only then put
-    /// where a check can write; from then on nobody but checks touches it.
-    fn adopt_go_build(&self, user: Option<&Path>) -> io::Result<()> {
-        let (cache, fresh) = (self.cache("go-build"), self.top.join("go-build.new"));
-        let Some(user) = user.filter(|_| !cache.exists()) else { return make_private(&cache) };
-        remove(&fresh)?;
-        make_private(&fresh)?;
-        for entry in std::fs::read_dir(user)?.filter_map(Result::ok) {
-            let name = entry.file_name();
-            // 256 dirs named by two digits; what stands beside them is no part of the cache's content.
-            if name.len() != 2 || !entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-                continue;
-            }
-            make_private(&fresh.join(&name))?;
-            for file in std::fs::read_dir(entry.path())?.filter_map(Result::ok) {
-                std::os::unix::fs::symlink(file.path(), fresh.join(&name).join(file.file_name()))?;
-            }
-        }
-        std::fs::rename(&fresh, &cache)
+    /// Go's build cache above the user's: the layers of a file system in which what is written stays here.
+    #[must_use]
+    pub(super) fn overlay(&self, user: &Path) -> Overlay {
+        let layer = |name: &str| self.top.join(LAYERS).join(name);
+        Overlay { at: self.cache("go-build"), lower: user.to_path_buf(), upper: layer("upper"), work: layer("work") }
     }
 
     /// Empties the fleeting dirs. Blocks. What can't be removed now is when the next check begins.
-    pub fn clean(&self) {
+    pub(crate) fn clean(&self) {
         for name in FLEETING.iter().chain(&[STAGE]) {
             if let Err(error) = remove(&self.top.join(name)) {
                 tracing::warn!("{}: {error}", self.top.join(name).display());

@@ -1,19 +1,20 @@
 //! Child processes. No other module starts one.
 //!
 //! Promises, for each child of [`Children::run`]:
-//! - it has a session and a process group of its own, stdin holds what was handed in and then ends, no core dump, no file above 4 GiB, and exactly the environment
-//!   that was handed in, plus [`MARK`];
+//! - it has a session and a process group of its own, stdin holds what was handed in and then ends, no core dump, no file above 4 GiB,
+//!   and exactly the environment that was handed in, plus [`MARK`];
 //! - when `run` returns, or its future is dropped, nothing of it lives on: the group is ended on cancel and time-out (TERM, KILL
 //!   after [`GRACE`]), what is left of it is killed after its own end, and so is a grandchild that made a session of its own (found by
-//!   [`MARK`] in its environment; Linux only). A grandchild that leaves the group *and* clears its environment escapes: that takes a
-//!   PID namespace;
+//!   [`MARK`] in its environment; Linux only). An unconfined grandchild that leaves the group *and* clears its environment escapes; a
+//!   confined one doesn't, since it comes to the helper;
+//! - with a [`Confinement`] it sees and does what that says, or isn't started ([`RunError::Unconfined`]);
 //! - it is reaped, its output is read while it runs and kept within a limit, and a grandchild that holds a pipe open delays nobody;
 //! - when the daemon dies, the kernel kills it (Linux; elsewhere, and for its own children, [`kill_leftover`] at the next start).
 //!
 //! It must never block the runtime on a child, let a child read the daemon's own input, or hand on the daemon's own environment.
 //!
-//! The settings between `fork` and `exec` are made by a hook (`preexec.rs`, the one place with `unsafe`) and not by a re-executed
-//! helper: four system calls that are safe there need no second binary start, and no path to a binary that an update may have replaced.
+//! The settings between `fork` and `exec` are made by a hook (`preexec.rs`, the one place with `unsafe`): system calls that are safe there.
+//! Everything else that a confinement takes is done by a re-executed helper with one thread (`warden`).
 
 mod confine;
 mod dirs;

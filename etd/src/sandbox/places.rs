@@ -19,27 +19,27 @@ const PRIVATE: &[&str] = &[
 
 /// What was found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Places {
+pub(super) struct Places {
     /// PATH without entries that are relative, in the tree, or not to be shown.
-    pub path: String,
+    pub(super) path: String,
     /// Toolchains and caches, to be read.
-    pub read_only: BTreeSet<PathBuf>,
+    pub(super) read_only: BTreeSet<PathBuf>,
     /// The home of rustup, if it is in use.
-    pub rustup: Option<PathBuf>,
+    pub(super) rustup: Option<PathBuf>,
     /// The home of cargo, if it has a registry.
-    pub cargo: Option<PathBuf>,
+    pub(super) cargo: Option<PathBuf>,
     /// Go's module cache.
-    pub go_mod: Option<PathBuf>,
+    pub(super) go_mod: Option<PathBuf>,
     /// Go's build cache.
-    pub go_build: Option<PathBuf>,
+    pub(super) go_build: Option<PathBuf>,
     /// Maven's local repository.
-    pub maven: Option<PathBuf>,
+    pub(super) maven: Option<PathBuf>,
     /// Gradle's caches.
-    pub gradle: Option<PathBuf>,
+    pub(super) gradle: Option<PathBuf>,
     /// The home of pyenv, if it is in use.
-    pub pyenv: Option<PathBuf>,
+    pub(super) pyenv: Option<PathBuf>,
     /// Where `pip install --user` puts packages.
-    pub python_user: Option<PathBuf>,
+    pub(super) python_user: Option<PathBuf>,
 }
 
 /// What must not become visible.
@@ -61,7 +61,7 @@ impl Closed {
 
 /// Looks for toolchains. `home` is the caller's; `work_dir` and `secret` are canonical. Blocks for some milliseconds.
 #[must_use]
-pub fn places(env: &BTreeMap<String, String>, home: Option<&Path>, work_dir: Option<&Path>, secret: &[PathBuf]) -> Places {
+pub(super) fn places(env: &BTreeMap<String, String>, home: Option<&Path>, work_dir: Option<&Path>, secret: &[PathBuf]) -> Places {
     let var = |name: &str| env.get(name).filter(|value| !value.is_empty()).map(PathBuf::from).filter(|p| p.is_absolute());
     let in_home = |name: &str| home.map(|home| real(&home.join(name)));
     let cargo_home = var("CARGO_HOME").or_else(|| in_home(".cargo"));

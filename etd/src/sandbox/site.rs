@@ -111,7 +111,6 @@ pub struct Jail {
     pub confinement: Arc<Confinement>,
     /// Why it is less than what was wished for, if so: one sentence.
     pub note: Option<String>,
-    pub(crate) places: Arc<Places>,
     own: Option<Own>,
     /// Guarded names that weren't there before.
     absent: Vec<PathBuf>,
@@ -122,7 +121,7 @@ impl Jail {
     #[must_use]
     pub fn open(env: BTreeMap<String, String>) -> Self {
         let confinement = Arc::new(Confinement::none(env));
-        Self { confinement, note: None, places: Arc::default(), own: None, absent: Vec::new() }
+        Self { confinement, note: None, own: None, absent: Vec::new() }
     }
 
     /// How it is enforced.
@@ -135,6 +134,12 @@ impl Jail {
     #[must_use]
     pub fn env(&self) -> &BTreeMap<String, String> {
         &self.confinement.env
+    }
+
+    /// Where fetched Python packages are.
+    #[must_use]
+    pub fn python_packages(&self) -> Option<PathBuf> {
+        self.own.as_ref().map(|own| own.cache("pydeps")).filter(|dir| std::fs::read_dir(dir).is_ok_and(|mut dir| dir.next().is_some()))
     }
 
     pub(crate) fn own(&self) -> Option<&Own> {
@@ -216,7 +221,6 @@ impl Children {
             names: Vec::new(),
             own: None,
             toolchain: None,
-            cargo_private: false,
             places: Places { path: "/usr/bin:/bin".to_owned(), ..Places::default() },
             env: BTreeMap::new(),
             secret: vec![site.state_dir.clone()],
@@ -260,11 +264,10 @@ impl Children {
             let why = probe.why().unwrap_or_default();
             return Ok(open(Some(format!("What runs in the work dir isn't confined: {why}."))));
         }
-        let limits = site.orders.limits();
-        let secret: Vec<PathBuf> = [site.state_dir.clone()].into_iter().chain(site.secret.clone()).chain(wish.secret).collect();
-        let (state_dir, env) = (site.state_dir.clone(), wish.env.clone());
+        let secret: Vec<PathBuf> = [site.state_dir.clone()].into_iter().chain(site.secret.clone()).chain(wish.secret.clone()).collect();
+        let (state_dir, env, limits) = (site.state_dir.clone(), wish.env.clone(), site.orders.limits());
         let making = tokio::task::spawn_blocking(move || {
-            make(wish.profile, wish.work_dir, &state_dir, wish.env, secret, probe.level, limits)
+            make(Wish { secret, ..wish }, &state_dir, probe.level, limits)
         });
         let made = making.await.map_err(io::Error::other)??;
         let note = "What runs in the work dir isn't confined: what must stay hidden lies in the work dir, and only the full \
@@ -273,15 +276,8 @@ impl Children {
     }
 }
 
-fn make(
-    profile: Profile,
-    work_dir: Option<PathBuf>,
-    state_dir: &Path,
-    env: BTreeMap<String, String>,
-    secret: Vec<PathBuf>,
-    level: SandboxLevel,
-    limits: Limits,
-) -> io::Result<Option<Jail>> {
+fn make(wish: Wish, state_dir: &Path, level: SandboxLevel, limits: Limits) -> io::Result<Option<Jail>> {
+    let Wish { profile, work_dir, env, secret, .. } = wish;
     let real = |path: PathBuf| path.canonicalize().unwrap_or(path);
     let (work_dir, secret) = (work_dir.map(real), secret.into_iter().map(real).collect::<Vec<_>>());
     let home = env.get("HOME").map(PathBuf::from);
@@ -299,9 +295,7 @@ fn make(
     let absent = shown.iter().flat_map(|dir| GUARDED.iter().map(|name| dir.join(name)));
     let absent = absent.filter(|path| path.symlink_metadata().is_err()).collect();
     let toolchain = places.rustup.as_deref().and_then(|rustup| super::toolchain::choose(rustup, &env, work_dir.as_deref()));
-    let cargo_private = own.as_ref().is_some_and(Own::has_private_registry) || profile == Profile::Fetch;
     let parts =
-        Parts { level, profile, work_dir: shown, names, own: own.clone(), toolchain, cargo_private, places, env, secret, limits };
-    let places = Arc::new(parts.places.clone());
-    Ok(confinement(&parts).map(|made| Jail { confinement: Arc::new(made), note: None, places, own, absent }))
+        Parts { level, profile, work_dir: shown, names, own: own.clone(), toolchain, places, env, secret, limits };
+    Ok(confinement(&parts).map(|made| Jail { confinement: Arc::new(made), note: None, own, absent }))
 }

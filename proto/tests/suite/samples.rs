@@ -95,6 +95,7 @@ pub(crate) fn config(sandbox: SandboxWish) -> Config {
             command: Some("make test".into()),
             env: vec!["GOFLAGS".into()],
             timeout_ms: Some(600_000),
+            no_fetch: true,
         },
         sandbox,
         timeouts: Timeouts::default(),

@@ -59,7 +59,7 @@ fn go(survey: &Survey<'_>, name: &str) -> Option<String> {
 }
 
 /// Paths that a Go file imports, `import "a"` and `import ( b "c" )` alike.
-fn imports(source: &str) -> Vec<&str> {
+pub(in crate::check) fn imports(source: &str) -> Vec<&str> {
     let mut found = Vec::new();
     let mut in_block = false;
     for line in source.lines().map(str::trim) {

@@ -20,6 +20,7 @@ use crate::plan::CheckHint;
 use crate::relpath::RelPath;
 use crate::workspace::TreeFile;
 
+pub(super) use manifests::imports as go_imports;
 pub use manifests::missing_manifests;
 
 /// What the caller wants.

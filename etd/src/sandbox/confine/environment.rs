@@ -19,7 +19,11 @@ pub enum Profile {
 }
 
 /// Variables that a fetch gets of the caller's: by name, and proxies besides. No token that a check may see travels with a network.
-const FETCH: &[&str] = &["USER", "LANG", "TERM", "TZ", "GOROOT", "JAVA_HOME", "NVM_DIR"];
+const FETCH: &[&str] = &[
+    "USER", "LANG", "TERM", "TZ", "GOROOT", "NVM_DIR", "VIRTUAL_ENV",
+    "HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY", "https_proxy", "http_proxy", "all_proxy", "no_proxy",
+    "SSL_CERT_FILE", "SSL_CERT_DIR",
+];
 
 /// The whole environment. What is set here has the last word over the caller's: a cache or a home of the user's isn't to be had.
 pub(super) fn environment(parts: &Parts) -> BTreeMap<String, String> {
@@ -63,7 +67,8 @@ pub(super) fn environment(parts: &Parts) -> BTreeMap<String, String> {
     set("GOPATH", text(own.cache("go")));
     set("GOCACHE", text(own.cache("go-build")));
     set("GOMODCACHE", text(own.cache("go-mod")));
-    set("CARGO_HOME", text(if parts.cargo_private { own.cache("cargo") } else { own.cargo_user() }));
+    let cargo = if parts.profile == Profile::Fetch { own.cache("cargo") } else { own.cargo_home() };
+    set("CARGO_HOME", text(cargo));
     set("NPM_CONFIG_CACHE", text(own.cache("npm")));
     set("PIP_CACHE_DIR", text(own.cache("pip")));
     set("PIP_DISABLE_PIP_VERSION_CHECK", "1".to_owned());
@@ -76,7 +81,9 @@ pub(super) fn environment(parts: &Parts) -> BTreeMap<String, String> {
         set("PYTHONUSERBASE", text(user.clone()));
     }
     // The user's module cache serves as a proxy: what is in it is copied to the private one, and nothing is ever written to it.
-    let near = found.go_mod.as_deref().map(file_url);
+    // So does the private one, for versions that nothing pins.
+    let fetched = file_url(&own.cache("go-mod").join("cache/download"));
+    let near = Some(found.go_mod.as_deref().map_or(fetched.clone(), |user| format!("{fetched},{}", file_url(user))));
     match parts.profile {
         Profile::Fetch => {
             let far = parts.env.get("GOPROXY").cloned().unwrap_or_else(|| "https://proxy.golang.org,direct".to_owned());

@@ -77,6 +77,19 @@ impl Default for Limits {
     }
 }
 
+/// A dir that shows what another one has, and keeps for itself what is written.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Overlay {
+    /// Where it is seen. Without the kernel's help it is a dir like any other.
+    pub at: PathBuf,
+    /// What is shown and never changed.
+    pub lower: PathBuf,
+    /// What was written.
+    pub upper: PathBuf,
+    /// A dir for the kernel.
+    pub work: PathBuf,
+}
+
 /// What a child may see and do.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Confinement {
@@ -88,6 +101,9 @@ pub struct Confinement {
     pub read_write: BTreeSet<PathBuf>,
     /// Places in a dir that may be changed which may only be read. At `partial` that can't be enforced.
     pub protected: BTreeSet<PathBuf>,
+    /// Caches of the user's below private ones; at `full` only, and only where the kernel lets a user do it. They make it fast, and
+    /// nothing else depends on them.
+    pub overlays: BTreeSet<Overlay>,
     /// Dirs in a visible one that are shown empty. `partial` isn't to be had with them.
     pub hidden: BTreeSet<PathBuf>,
     /// A dir of its own that stands for `/tmp`; none: one in memory, or at `partial` none.
@@ -111,6 +127,7 @@ impl Confinement {
             read_only: BTreeSet::new(),
             read_write: BTreeSet::new(),
             protected: BTreeSet::new(),
+            overlays: BTreeSet::new(),
             hidden: BTreeSet::new(),
             tmp: None,
             shm: None,
@@ -140,34 +157,32 @@ pub(super) fn is_protected(name: &str) -> bool {
 
 /// What a confinement is made from. Every path is absolute and canonical.
 #[derive(Clone, Debug)]
-pub struct Parts {
+pub(super) struct Parts {
     /// How it is enforced.
-    pub level: SandboxLevel,
+    pub(super) level: SandboxLevel,
     /// What for.
-    pub profile: Profile,
+    pub(super) profile: Profile,
     /// The work dir; none: it isn't shown.
-    pub work_dir: Option<PathBuf>,
+    pub(super) work_dir: Option<PathBuf>,
     /// Names at the top of the work dir.
-    pub names: Vec<String>,
+    pub(super) names: Vec<String>,
     /// Dirs of its own; none: a child without any.
-    pub own: Option<super::dirs::Own>,
+    pub(super) own: Option<super::dirs::Own>,
     /// Toolchains and caches of the user.
-    pub places: super::places::Places,
+    pub(super) places: super::places::Places,
     /// The toolchain that rustup is to take, whatever the tree says.
-    pub toolchain: Option<String>,
-    /// Whether cargo's own registry is used instead of the user's.
-    pub cargo_private: bool,
+    pub(super) toolchain: Option<String>,
     /// The caller's variables, allow-listed.
-    pub env: BTreeMap<String, String>,
+    pub(super) env: BTreeMap<String, String>,
     /// Dirs that must not be seen: state, logs, socket.
-    pub secret: Vec<PathBuf>,
+    pub(super) secret: Vec<PathBuf>,
     /// How much it may take.
-    pub limits: Limits,
+    pub(super) limits: Limits,
 }
 
 /// Puts a confinement together. None: what must stay hidden lies in what must be visible, and the level can't hide it.
 #[must_use]
-pub fn confinement(parts: &Parts) -> Option<Confinement> {
+pub(super) fn confinement(parts: &Parts) -> Option<Confinement> {
     let network = parts.profile == Profile::Fetch;
     let mut read_only: BTreeSet<PathBuf> = SYSTEM.iter().map(PathBuf::from).collect();
     read_only.extend(parts.places.read_only.iter().cloned());
@@ -178,14 +193,21 @@ pub fn confinement(parts: &Parts) -> Option<Confinement> {
         read_only.retain(|place| !place.starts_with(work_dir));
         protected.extend(parts.names.iter().filter(|name| is_protected(name)).map(|name| work_dir.join(name)));
     }
+    for name in ["SSL_CERT_FILE", "SSL_CERT_DIR"] {
+        read_only.extend(parts.env.get(name).filter(|_| network).map(PathBuf::from).filter(|path| path.is_absolute()));
+    }
     if let Some(own) = &parts.own {
+        read_only.insert(own.cargo_user());
         read_write.extend(own.writable(parts.profile));
     }
+    // Go has no cache below a cache, and compiles its library anew for an empty one.
+    let overlays = parts.own.as_ref().and_then(|own| Some(own.overlay(parts.places.go_build.as_deref()?)));
     let mut made = Confinement {
         level: parts.level,
         read_only,
         read_write,
         protected,
+        overlays: overlays.into_iter().filter(|_| parts.level == SandboxLevel::Full).collect(),
         hidden: BTreeSet::new(),
         tmp: parts.own.as_ref().map(|own| own.tmp()),
         shm: parts.own.as_ref().map(|own| own.shm()),

@@ -39,11 +39,14 @@ pub(super) fn options(spec: &Spec, rules: i32, status: i32) -> Vec<u8> {
     for (place, mount) in mounts(spec) {
         let at = place.to_string_lossy().into_owned();
         match mount {
-            Mount::Memory => add(&["--tmpfs", &at]),
-            Mount::Hidden => add(&["--tmpfs", &at, "--remount-ro", &at]),
+            Mount::Memory | Mount::Hidden => add(&["--tmpfs", &at]),
             Mount::ReadOnly(from) => add(&["--ro-bind-try", &from.to_string_lossy(), &at]),
             Mount::ReadWrite(from) => add(&["--bind", &from.to_string_lossy(), &at]),
         }
+    }
+    // Only now, since places of our own may be in them.
+    for place in &confinement.hidden {
+        add(&["--remount-ro", &place.to_string_lossy()]);
     }
     // What bubblewrap itself made in memory to mount on is no place to write. Nor is `/proc`: without any capability, root still owns
     // /proc/sys/kernel/core_pattern, and with it the machine.

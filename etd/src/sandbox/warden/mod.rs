@@ -9,6 +9,7 @@
 
 mod bwrap;
 mod landlock;
+mod overlay;
 mod seccomp;
 mod tree;
 
@@ -129,6 +130,10 @@ pub fn main() -> ExitCode {
 }
 
 fn run(spec: &Spec) -> std::io::Result<Report> {
+    if spec.confinement.level == SandboxLevel::Full {
+        // Without them it is only slower.
+        let _ = overlay::lay(&spec.confinement.overlays);
+    }
     // Whoever reads our memory reads the environment of the check before it is confined.
     nix::sys::prctl::set_dumpable(false)?;
     nix::sys::prctl::set_child_subreaper(true)?;
