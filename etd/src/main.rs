@@ -106,7 +106,8 @@ async fn start(context: StartContext) -> Result<Arc<impl daemon::Service>, Start
     })?;
     let ledger = Arc::new(session::ChildLedger::new(store.clone()));
     let socket_dir = context.socket.parent().map(std::path::Path::to_path_buf);
-    let children = Children::confining(ledger, "/proc/self/exe".into(), &context.state_dir, socket_dir.into_iter().collect());
+    let children =
+        Children::confining(ledger, "/proc/self/exe".into(), &context.state_dir, socket_dir.into_iter().collect());
     let children = children.map_err(|error| failed("children")(error.to_string()))?;
     let engine =
         Engine::start(store, Arc::new(children)).await.map_err(|error| failed("recovery")(error.to_string()))?;

@@ -20,10 +20,26 @@ const PARTIAL: &[&str] = &["chmod_outside", "read_sibling_cmdline", "stat_secret
 async fn nothing_gets_out_of_a_look() {
     let room = tempfile::Builder::new().prefix("et-look-").tempdir_in("/tmp").unwrap();
     let at = |name: &str| room.path().join(name);
-    for dir in ["state/sandbox/other", "home/.ssh", "home/.cargo/registry", "home/.cache/go-build", "outside", "logs", "tools/bin", "work"] {
+    for dir in [
+        "state/sandbox/other",
+        "home/.ssh",
+        "home/.cargo/registry",
+        "home/.cache/go-build",
+        "outside",
+        "logs",
+        "tools/bin",
+        "work",
+    ] {
         std::fs::create_dir_all(at(dir)).unwrap();
     }
-    for file in ["state/etd.lock", "home/.ssh/id_ed25519", "home/.netrc", "outside/target.txt", "outside/spare.txt", "tools/bin/tool"] {
+    for file in [
+        "state/etd.lock",
+        "home/.ssh/id_ed25519",
+        "home/.netrc",
+        "outside/target.txt",
+        "outside/spare.txt",
+        "tools/bin/tool",
+    ] {
         std::fs::write(at(file), "mine").unwrap();
     }
     let mut sibling = std::process::Command::new("/bin/sleep").arg("600.0515").spawn().unwrap();
@@ -40,6 +56,7 @@ async fn nothing_gets_out_of_a_look() {
         work_dir: Some(at("work")),
         env,
         secret: vec![at("logs")],
+        named: Vec::new(),
     };
     let jail = children.jail(wish).await.unwrap();
     for level in [SandboxLevel::Full, SandboxLevel::Partial] {

@@ -6,8 +6,11 @@
 //! whatever process passes it: a daemon that is started again goes on.
 
 /// Variables that autostart hands on besides the allow-list; none without the feature.
-pub const ENV: &[&str] =
-    if cfg!(feature = "test-hooks") { &["ET_TEST_PAUSES", "ET_TEST_ABORT", "ET_TEST_ABORT_ONCE", SANDBOX] } else { &[] };
+pub const ENV: &[&str] = if cfg!(feature = "test-hooks") {
+    &["ET_TEST_PAUSES", "ET_TEST_ABORT", "ET_TEST_ABORT_ONCE", SANDBOX]
+} else {
+    &[]
+};
 
 /// Forces a level of confinement, and its limits: `partial`, or `full,procs=64,mem=256` (MiB).
 pub const SANDBOX: &str = "ET_TEST_SANDBOX";

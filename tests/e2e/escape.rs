@@ -65,7 +65,9 @@ impl Bank {
         for dir in [".ssh", ".aws", ".cargo/registry", ".config/electrictown", ".cache/go-build"] {
             fs::create_dir_all(home.join(dir)).unwrap();
         }
-        for file in [".ssh/id_ed25519", ".netrc", ".npmrc", ".cargo/credentials.toml", ".aws/credentials", ".git-credentials"] {
+        for file in
+            [".ssh/id_ed25519", ".netrc", ".npmrc", ".cargo/credentials.toml", ".aws/credentials", ".git-credentials"]
+        {
             fs::write(home.join(file), "MARK-SECRET\n").unwrap();
         }
         fs::create_dir(&outside).unwrap();
@@ -217,7 +219,15 @@ fn at_partial_exactly_what_is_documented_gets_out() {
 }
 
 /// Ways that a network opens, which a fetch has by design.
-const NETWORK: &[&str] = &["netlink_routes", "tcp6_loopback", "tcp_hosts_address", "tcp_loopback", "udp_loopback", "udp_outwards"];
+const NETWORK: &[&str] = &[
+    "metadata_service",
+    "netlink_routes",
+    "tcp6_loopback",
+    "tcp_hosts_address",
+    "tcp_loopback",
+    "udp_loopback",
+    "udp_outwards",
+];
 
 /// From a fetch: the program that fetches is replaced by the attempts. It has the network, and neither the tree nor anything of the user's.
 #[test]
@@ -236,7 +246,10 @@ fn nothing_gets_out_of_a_fetch() {
         let npm = bank.env.root().join("tools/bin/npm");
         fs::write(&npm, prelude + ATTEMPTS).unwrap();
         fs::set_permissions(&npm, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
-        bank.env.write("package.json", "{ \"dependencies\": { \"a\": \"1\" }, \"scripts\": { \"preinstall\": \"touch ran\" } }");
+        bank.env.write(
+            "package.json",
+            "{ \"dependencies\": { \"a\": \"1\" }, \"scripts\": { \"preinstall\": \"touch ran\" } }",
+        );
         bank.env.write(".npmrc", "script-shell=./evil\n");
         let out = run_check(&bank.env, "test ! -e ran");
         out.assert_ok();
@@ -260,7 +273,8 @@ fn nothing_gets_out_of_a_fetch() {
 /// What is taken without end is ended, with a word on why; at both levels.
 #[test]
 fn greed_is_ended() {
-    let bomb = "import os, time\nfor _ in range(400):\n    if os.fork() == 0:\n        time.sleep(600)\ntime.sleep(600)\n";
+    let bomb =
+        "import os, time\nfor _ in range(400):\n    if os.fork() == 0:\n        time.sleep(600)\ntime.sleep(600)\n";
     let memory = "kept = []\nwhile True:\n    kept.append(bytearray(8 << 20))\n";
     for level in ["full", "partial"] {
         if level == "full" {
@@ -309,7 +323,11 @@ fn planted_configurations_run_confined_only() {
     let env = Env::new();
     let outside = env.root().join("outside");
     fs::create_dir(&outside).unwrap();
-    let evil = format!("#!/bin/sh\necho evil > {0}/evil; touch ran; cat {1}/.netrc; exec \"$@\"\n", outside.display(), env.home().display());
+    let evil = format!(
+        "#!/bin/sh\necho evil > {0}/evil; touch ran; cat {1}/.netrc; exec \"$@\"\n",
+        outside.display(),
+        env.home().display()
+    );
     fs::write(env.home().join(".netrc"), "MARK-SECRET").unwrap();
     env.write("evil.sh", &evil);
     env.write("evil/bin/cargo", &evil);

@@ -78,7 +78,15 @@ fn a_check_that_runs_is_ended_by_ctrl_c() {
     let model = Model::start(stories::tiny());
     let env = Env::new();
     env.config(&model);
-    let run = env.et_spawn(["run", "-o", "out", "--json", "--check", "exec 9>lock; flock 9; echo 1 > there; exec sleep 600", "two files"]);
+    let run = env.et_spawn([
+        "run",
+        "-o",
+        "out",
+        "--json",
+        "--check",
+        "exec 9>lock; flock 9; echo 1 > there; exec sleep 600",
+        "two files",
+    ]);
     run.wait_for_event(|line| matches!(line.event, Event::CheckStarted { .. }));
     assert!(tests::env::poll(tests::model::PATIENCE, || env.has("out/there")));
     run.signal(nix::sys::signal::Signal::SIGINT);

@@ -76,12 +76,18 @@ fn copies(files: &[&RelPath], read: Read<'_>, names: &[&str]) -> BTreeMap<String
 fn go(files: &[&RelPath], read: Read<'_>) -> Option<Fetch> {
     let mut staged = copies(files, read, &["go.mod", "go.sum", "go.work", "go.work.sum"]);
     let module_lines = staged.iter().filter(|(path, _)| path.ends_with("go.mod"));
-    let own: Vec<String> =
-        module_lines.filter_map(|(_, text)| text.lines().find_map(|line| line.strip_prefix("module ")).map(|name| name.trim().to_owned())).collect();
+    let own: Vec<String> = module_lines
+        .filter_map(|(_, text)| {
+            text.lines().find_map(|line| line.strip_prefix("module ")).map(|name| name.trim().to_owned())
+        })
+        .collect();
     let (mut foreign, mut any) = (staged.values().any(|text| text.contains("require")), false);
     for path in files.iter().filter(|path| path.extension() == "go") {
         let Some(text) = read(path) else { continue };
-        let package = text.lines().find_map(|line| line.strip_prefix("package ")).and_then(|name| name.split_whitespace().next().map(str::to_owned));
+        let package = text
+            .lines()
+            .find_map(|line| line.strip_prefix("package "))
+            .and_then(|name| name.split_whitespace().next().map(str::to_owned));
         let (Some(package), imports) = (package, super::detect::go_imports(&text)) else { continue };
         any = true;
         foreign |= imports.iter().any(|import| {
@@ -122,7 +128,12 @@ fn has_crates(text: &str) -> bool {
                 return true;
             }
             inside = header.ends_with("dependencies");
-        } else if inside && line.contains('=') && !line.starts_with('#') && !line.contains("path") && !line.contains("workspace") {
+        } else if inside
+            && line.contains('=')
+            && !line.starts_with('#')
+            && !line.contains("path")
+            && !line.contains("workspace")
+        {
             return true;
         }
     }

@@ -12,6 +12,7 @@ pub mod fetch;
 pub mod run;
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use proto::report::CheckSource;
 use serde::{Deserialize, Serialize};
@@ -119,6 +120,18 @@ pub struct CheckPlan {
 }
 
 impl CheckPlan {
+    /// Files that a person's command names by a path. None for a command that was detected: what names those is the tree.
+    #[must_use]
+    pub fn named_files(&self, root: &Path) -> Vec<PathBuf> {
+        if !matches!(self.source, CheckSource::Flag | CheckSource::Config) {
+            return Vec::new();
+        }
+        let words = self.steps.iter().flat_map(|step| step.argv.iter()).flat_map(|text| {
+            text.split(|c: char| c.is_whitespace() || "'\"`;&|()<>=$".contains(c)).filter(|word| word.contains('/'))
+        });
+        words.map(|word| root.join(word)).filter(|path| path.is_file()).collect()
+    }
+
     /// As a person would type it at the top of the work dir.
     #[must_use]
     pub fn display(&self) -> String {

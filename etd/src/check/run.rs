@@ -284,7 +284,9 @@ impl Place<'_> {
             }),
             Err(RunError::Cancelled) => Err(Cancelled),
             Err(RunError::NotFound(program)) => Ok(StepRun::not_run(step, Some(program), String::new())),
-            Err(error @ (RunError::Spawn { .. } | RunError::Unconfined { .. })) => Ok(StepRun::not_run(step, None, format!("{error}\n"))),
+            Err(error @ (RunError::Spawn { .. } | RunError::Unconfined { .. })) => {
+                Ok(StepRun::not_run(step, None, format!("{error}\n")))
+            }
         }
     }
 

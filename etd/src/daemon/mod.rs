@@ -160,7 +160,8 @@ where
         // Known before the first write, so that the record never names another daemon's socket.
         let socket = endpoint::choose(&*var, &state_dir)?;
         lock.write(DaemonState::Starting, &socket)?;
-        let context = StartContext { state_dir: state_dir.clone(), socket: socket.clone(), previous, stop: stop.clone() };
+        let context =
+            StartContext { state_dir: state_dir.clone(), socket: socket.clone(), previous, stop: stop.clone() };
         let service = start(context).await?;
         let (listener, published) = Published::publish(&socket).await?;
         proto::hooks::pause("daemon.ready").await;

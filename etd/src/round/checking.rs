@@ -230,6 +230,7 @@ async fn run(cx: &RoundContext, board: &Board, key: &str, iteration: u32, plan: 
         work_dir: Some(root.clone()),
         env: cx.check_env.clone(),
         secret,
+        named: plan.named_files(&root),
     };
     // A disk that is full makes a check impossible, and says so.
     let jail = match cx.children.jail(wish).await {

@@ -33,8 +33,8 @@ mod toolchain;
 pub mod warden;
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
 use std::thread::JoinHandle;

@@ -9,12 +9,30 @@ use std::path::{Path, PathBuf};
 /// Entries of a dir on PATH that are looked at for links to elsewhere.
 const MAX_ENTRIES: usize = 2_000;
 /// Dirs that are never shown as a whole.
-const SHALLOW: &[&str] =
-    &["/", "/home", "/root", "/tmp", "/var", "/var/tmp", "/etc", "/opt", "/srv", "/run", "/mnt", "/media", "/dev", "/proc", "/sys"];
+const SHALLOW: &[&str] = &[
+    "/", "/home", "/root", "/tmp", "/var", "/var/tmp", "/etc", "/opt", "/srv", "/run", "/mnt", "/media", "/dev",
+    "/proc", "/sys",
+];
 /// Below the home: never shown, whatever points there.
 const PRIVATE: &[&str] = &[
-    ".ssh", ".gnupg", ".aws", ".azure", ".config", ".docker", ".kube", ".netrc", ".npmrc", ".pypirc", ".git-credentials",
-    ".mozilla", ".password-store", ".local/state", ".local/share/keyrings", "Documents", "Desktop", "Downloads",
+    ".ssh",
+    ".gnupg",
+    ".aws",
+    ".azure",
+    ".config",
+    ".docker",
+    ".kube",
+    ".netrc",
+    ".npmrc",
+    ".pypirc",
+    ".git-credentials",
+    ".mozilla",
+    ".password-store",
+    ".local/state",
+    ".local/share/keyrings",
+    "Documents",
+    "Desktop",
+    "Downloads",
 ];
 
 /// What was found.
@@ -59,10 +77,18 @@ impl Closed {
     }
 }
 
-/// Looks for toolchains. `home` is the caller's; `work_dir` and `secret` are canonical. Blocks for some milliseconds.
+/// Looks for toolchains. `home` is the caller's; `work_dir` and `secret` are canonical; `named` are files
+/// that a person's command names, which it may read. Blocks for some milliseconds.
 #[must_use]
-pub(super) fn places(env: &BTreeMap<String, String>, home: Option<&Path>, work_dir: Option<&Path>, secret: &[PathBuf]) -> Places {
-    let var = |name: &str| env.get(name).filter(|value| !value.is_empty()).map(PathBuf::from).filter(|p| p.is_absolute());
+pub(super) fn places(
+    env: &BTreeMap<String, String>,
+    home: Option<&Path>,
+    work_dir: Option<&Path>,
+    secret: &[PathBuf],
+    named: &[PathBuf],
+) -> Places {
+    let var =
+        |name: &str| env.get(name).filter(|value| !value.is_empty()).map(PathBuf::from).filter(|p| p.is_absolute());
     let in_home = |name: &str| home.map(|home| real(&home.join(name)));
     let cargo_home = var("CARGO_HOME").or_else(|| in_home(".cargo"));
     let go_path = var("GOPATH").or_else(|| in_home("go"));
@@ -95,6 +121,8 @@ pub(super) fn places(env: &BTreeMap<String, String>, home: Option<&Path>, work_d
         }
     }
     found.path = path.join(":");
+    let named = named.iter().filter_map(|path| path.canonicalize().ok()).filter(|path| path.is_file());
+    found.read_only.extend(named.filter(|path| closed.may_show(path)));
     let uses = |program: &str| path.iter().any(|dir| Path::new(dir).join(program).exists());
     let mut show = |place: Option<PathBuf>| {
         let place = place.filter(|place| place.is_dir() && closed.may_show(&real(place)))?;
@@ -105,7 +133,9 @@ pub(super) fn places(env: &BTreeMap<String, String>, home: Option<&Path>, work_d
         show(var(name));
     }
     let python = show(var("VIRTUAL_ENV"));
-    show(python.and_then(|venv| venv.join("bin/python3").canonicalize().ok()?.parent()?.parent().map(Path::to_path_buf)));
+    show(
+        python.and_then(|venv| venv.join("bin/python3").canonicalize().ok()?.parent()?.parent().map(Path::to_path_buf)),
+    );
     let packages = env.get("PKG_CONFIG_PATH").map(String::as_str).unwrap_or_default();
     for dir in packages.split(':').map(PathBuf::from) {
         show(Some(dir));
@@ -114,12 +144,14 @@ pub(super) fn places(env: &BTreeMap<String, String>, home: Option<&Path>, work_d
         show(compiler.parent().map(Path::to_path_buf));
     }
     let rustup = uses("rustup").then(|| var("RUSTUP_HOME").or_else(|| in_home(".rustup"))).flatten();
-    let (rustup, pyenv) = (show(rustup), show(uses("pyenv").then(|| var("PYENV_ROOT").or_else(|| in_home(".pyenv"))).flatten()));
+    let (rustup, pyenv) =
+        (show(rustup), show(uses("pyenv").then(|| var("PYENV_ROOT").or_else(|| in_home(".pyenv"))).flatten()));
     let cargo = cargo_home.filter(|cargo| show(Some(cargo.join("registry"))).is_some());
     if let Some(cargo) = &cargo {
         show(Some(cargo.join("git")));
     }
-    let go_mod = show(var("GOMODCACHE").or_else(|| Some(go_path?.join("pkg/mod"))).map(|cache| cache.join("cache/download")));
+    let go_mod =
+        show(var("GOMODCACHE").or_else(|| Some(go_path?.join("pkg/mod"))).map(|cache| cache.join("cache/download")));
     let go_build = show(var("GOCACHE").or_else(|| in_home(".cache/go-build")));
     let (maven, gradle) = (show(in_home(".m2/repository")), show(in_home(".gradle/caches")));
     let python_user = show(in_home(".local/lib")).and_then(|lib| Some(lib.parent()?.to_path_buf()));

@@ -39,7 +39,13 @@ impl Site {
     pub(super) fn new(helper: PathBuf, state_dir: &Path, secret: Vec<PathBuf>) -> Self {
         let real = |path: PathBuf| path.canonicalize().unwrap_or(path);
         let secret = secret.into_iter().map(real).collect();
-        Self { helper, state_dir: real(state_dir.to_path_buf()), secret, probe: OnceCell::new(), orders: Orders::from_hooks() }
+        Self {
+            helper,
+            state_dir: real(state_dir.to_path_buf()),
+            secret,
+            probe: OnceCell::new(),
+            orders: Orders::from_hooks(),
+        }
     }
 }
 
@@ -102,6 +108,8 @@ pub struct Wish {
     pub env: BTreeMap<String, String>,
     /// Dirs that must not be seen besides those of the daemon: the logs.
     pub secret: Vec<PathBuf>,
+    /// Files outside the work dir that a person's command names.
+    pub named: Vec<PathBuf>,
 }
 
 /// A confinement that is ready to be used, one command after the other.
@@ -139,7 +147,10 @@ impl Jail {
     /// Where fetched Python packages are.
     #[must_use]
     pub fn python_packages(&self) -> Option<PathBuf> {
-        self.own.as_ref().map(|own| own.cache("pydeps")).filter(|dir| std::fs::read_dir(dir).is_ok_and(|mut dir| dir.next().is_some()))
+        self.own
+            .as_ref()
+            .map(|own| own.cache("pydeps"))
+            .filter(|dir| std::fs::read_dir(dir).is_ok_and(|mut dir| dir.next().is_some()))
     }
 
     pub(crate) fn own(&self) -> Option<&Own> {
@@ -175,7 +186,9 @@ fn set_aside(path: &Path) -> Option<String> {
     let shown = path.file_name()?.to_string_lossy().into_owned();
     let to = aside.file_name()?.to_string_lossy().into_owned();
     std::fs::rename(path, &aside).ok()?;
-    Some(format!("`{shown}` came to be while the check ran and was renamed to `{to}`: what it says would be run or believed."))
+    Some(format!(
+        "`{shown}` came to be while the check ran and was renamed to `{to}`: what it says would be run or believed."
+    ))
 }
 
 impl Children {
@@ -264,11 +277,11 @@ impl Children {
             let why = probe.why().unwrap_or_default();
             return Ok(open(Some(format!("What runs in the work dir isn't confined: {why}."))));
         }
-        let secret: Vec<PathBuf> = [site.state_dir.clone()].into_iter().chain(site.secret.clone()).chain(wish.secret.clone()).collect();
+        let secret: Vec<PathBuf> =
+            [site.state_dir.clone()].into_iter().chain(site.secret.clone()).chain(wish.secret.clone()).collect();
         let (state_dir, env, limits) = (site.state_dir.clone(), wish.env.clone(), site.orders.limits());
-        let making = tokio::task::spawn_blocking(move || {
-            make(Wish { secret, ..wish }, &state_dir, probe.level, limits)
-        });
+        let making =
+            tokio::task::spawn_blocking(move || make(Wish { secret, ..wish }, &state_dir, probe.level, limits));
         let made = making.await.map_err(io::Error::other)??;
         let note = "What runs in the work dir isn't confined: what must stay hidden lies in the work dir, and only the full \
                     sandbox can hide it there.";
@@ -277,11 +290,11 @@ impl Children {
 }
 
 fn make(wish: Wish, state_dir: &Path, level: SandboxLevel, limits: Limits) -> io::Result<Option<Jail>> {
-    let Wish { profile, work_dir, env, secret, .. } = wish;
+    let Wish { profile, work_dir, env, secret, named, .. } = wish;
     let real = |path: PathBuf| path.canonicalize().unwrap_or(path);
     let (work_dir, secret) = (work_dir.map(real), secret.into_iter().map(real).collect::<Vec<_>>());
     let home = env.get("HOME").map(PathBuf::from);
-    let places = places::places(&env, home.as_deref(), work_dir.as_deref(), &secret);
+    let places = places::places(&env, home.as_deref(), work_dir.as_deref(), &secret, &named);
     let own = work_dir.as_deref().filter(|_| profile != Profile::Look).map(|dir| Own::of(state_dir, dir));
     if let Some(own) = &own {
         own.prepare()?;
@@ -294,7 +307,8 @@ fn make(wish: Wish, state_dir: &Path, level: SandboxLevel, limits: Limits) -> io
     };
     let absent = shown.iter().flat_map(|dir| GUARDED.iter().map(|name| dir.join(name)));
     let absent = absent.filter(|path| path.symlink_metadata().is_err()).collect();
-    let toolchain = places.rustup.as_deref().and_then(|rustup| super::toolchain::choose(rustup, &env, work_dir.as_deref()));
+    let toolchain =
+        places.rustup.as_deref().and_then(|rustup| super::toolchain::choose(rustup, &env, work_dir.as_deref()));
     let parts =
         Parts { level, profile, work_dir: shown, names, own: own.clone(), toolchain, places, env, secret, limits };
     Ok(confinement(&parts).map(|made| Jail { confinement: Arc::new(made), note: None, own, absent }))

@@ -18,7 +18,9 @@ pub(super) fn choose(rustup: &Path, env: &BTreeMap<String, String>, work_dir: Op
     let installed = |channel: &String| {
         let names = std::fs::read_dir(rustup.join("toolchains")).into_iter().flatten().filter_map(Result::ok);
         let mut names = names.filter_map(|entry| entry.file_name().into_string().ok());
-        names.any(|name| name == *channel || name.strip_prefix(channel.as_str()).is_some_and(|host| host.starts_with('-')))
+        names.any(|name| {
+            name == *channel || name.strip_prefix(channel.as_str()).is_some_and(|host| host.starts_with('-'))
+        })
     };
     let of_tree = work_dir.and_then(|dir| {
         let named = ["rust-toolchain.toml", "rust-toolchain"].iter().find_map(|name| text(&dir.join(name)));

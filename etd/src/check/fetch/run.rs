@@ -58,6 +58,7 @@ pub async fn fetch(
             work_dir: Some(site.work_dir.clone()),
             env,
             secret: site.secret.clone(),
+            named: Vec::new(),
         };
         let jail = match children.jail(wish).await {
             Ok(jail) if jail.level() != SandboxLevel::None => jail,
@@ -82,7 +83,10 @@ pub async fn fetch(
         }
         let _ = std::fs::write(&marker, if why.is_none() { "fetched" } else { "" });
         if let Some(why) = why {
-            notes.push(format!("Dependencies couldn't be fetched ({}): {why}", fetch.argv[..fetch.argv.len().min(4)].join(" ")));
+            notes.push(format!(
+                "Dependencies couldn't be fetched ({}): {why}",
+                fetch.argv[..fetch.argv.len().min(4)].join(" ")
+            ));
         }
         let closing = tokio::task::spawn_blocking(move || jail.close());
         let _ = closing.await;
@@ -133,7 +137,8 @@ impl Run<'_> {
 
     async fn run(&self, argv: &[String], pydeps: &Path, offline: bool) -> Result<Option<String>, Cancelled> {
         let Some(own) = self.jail.own() else { return Ok(Some("no dir for it".to_owned())) };
-        let argv = argv.iter().map(|word| if word == TARGET { pydeps.display().to_string() } else { word.clone() }).collect();
+        let argv =
+            argv.iter().map(|word| if word == TARGET { pydeps.display().to_string() } else { word.clone() }).collect();
         let mut env = self.jail.env().clone();
         let mut confinement = (*self.jail.confinement).clone();
         if offline {

@@ -20,9 +20,23 @@ pub enum Profile {
 
 /// Variables that a fetch gets of the caller's: by name, and proxies besides. No token that a check may see travels with a network.
 const FETCH: &[&str] = &[
-    "USER", "LANG", "TERM", "TZ", "GOROOT", "NVM_DIR", "VIRTUAL_ENV",
-    "HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY", "https_proxy", "http_proxy", "all_proxy", "no_proxy",
-    "SSL_CERT_FILE", "SSL_CERT_DIR",
+    "USER",
+    "LANG",
+    "TERM",
+    "TZ",
+    "GOROOT",
+    "NVM_DIR",
+    "VIRTUAL_ENV",
+    "HTTPS_PROXY",
+    "HTTP_PROXY",
+    "ALL_PROXY",
+    "NO_PROXY",
+    "https_proxy",
+    "http_proxy",
+    "all_proxy",
+    "no_proxy",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
 ];
 
 /// The whole environment. What is set here has the last word over the caller's: a cache or a home of the user's isn't to be had.
@@ -31,7 +45,12 @@ pub(super) fn environment(parts: &Parts) -> BTreeMap<String, String> {
         Profile::Check => parts.env.clone(),
         Profile::Fetch | Profile::Look => {
             let named = |name: &String| FETCH.contains(&name.as_str());
-            parts.env.iter().filter(|(name, _)| named(name)).map(|(name, value)| (name.clone(), value.clone())).collect()
+            parts
+                .env
+                .iter()
+                .filter(|(name, _)| named(name))
+                .map(|(name, value)| (name.clone(), value.clone()))
+                .collect()
         }
     };
     let mut set = |name: &str, value: String| {

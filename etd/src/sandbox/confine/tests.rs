@@ -27,7 +27,9 @@ fn parts(level: SandboxLevel, profile: Profile) -> Parts {
         level,
         profile,
         work_dir: (profile == Profile::Check).then_some(work),
-        names: [".git", "src", ".et-build", ".et-tmp-1", "electrictown.yaml", "Electrictown.YAML"].map(str::to_owned).into(),
+        names: [".git", "src", ".et-build", ".et-tmp-1", "electrictown.yaml", "Electrictown.YAML"]
+            .map(str::to_owned)
+            .into(),
         own: (profile != Profile::Look).then_some(own),
         toolchain: Some("stable".to_owned()),
         places,
@@ -75,7 +77,10 @@ fn each_profile_has_its_environment() {
         assert_eq!(env["RUSTUP_TOOLCHAIN"], "stable");
         assert_eq!(env["LANG"], "C");
     }
-    assert_eq!((check.get("MY_TOKEN").map(String::as_str), fetch.get("MY_TOKEN"), look.get("MY_TOKEN")), (Some("t"), None, None));
+    assert_eq!(
+        (check.get("MY_TOKEN").map(String::as_str), fetch.get("MY_TOKEN"), look.get("MY_TOKEN")),
+        (Some("t"), None, None)
+    );
     assert_eq!((fetch.get("HTTPS_PROXY").is_some(), look.get("HTTPS_PROXY")), (true, None));
     assert!(check["GOPROXY"].starts_with("file:///") && !check["GOPROXY"].contains("https"));
     assert!(fetch["GOPROXY"].starts_with("file:///") && fetch["GOPROXY"].ends_with(",https://user:pw@proxy"));
@@ -110,7 +115,14 @@ fn what_must_stay_hidden_is_hidden_or_nothing_is() {
 
 #[test]
 fn what_git_and_et_believe_is_protected() {
-    let table = [(".git", true), (".GIT", true), (".et", true), (".et-tmp-1", true), (".et-build", false), ("electrictown.yaml", true)];
+    let table = [
+        (".git", true),
+        (".GIT", true),
+        (".et", true),
+        (".et-tmp-1", true),
+        (".et-build", false),
+        ("electrictown.yaml", true),
+    ];
     for (name, protected) in [table.as_slice(), &[("src", false), (".gitignore", false), (".env", false)]].concat() {
         assert_eq!(is_protected(name), protected, "{name}");
     }

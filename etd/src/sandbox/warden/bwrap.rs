@@ -19,11 +19,12 @@ enum Mount {
 /// The options, each ended by NUL as `--args` reads them. `rules` and `status` are descriptors.
 pub(super) fn options(spec: &Spec, rules: i32, status: i32) -> Vec<u8> {
     let confinement = &spec.confinement;
-    let mut words: Vec<String> = ["--unshare-user", "--unshare-ipc", "--unshare-pid", "--unshare-uts", "--unshare-cgroup-try"]
-        .iter()
-        .chain(&["--die-with-parent", "--new-session", "--cap-drop", "ALL", "--hostname", "sandbox"])
-        .map(|&word| word.to_owned())
-        .collect();
+    let mut words: Vec<String> =
+        ["--unshare-user", "--unshare-ipc", "--unshare-pid", "--unshare-uts", "--unshare-cgroup-try"]
+            .iter()
+            .chain(&["--die-with-parent", "--new-session", "--cap-drop", "ALL", "--hostname", "sandbox"])
+            .map(|&word| word.to_owned())
+            .collect();
     if !confinement.network {
         words.push("--unshare-net".to_owned());
     }
@@ -50,7 +51,16 @@ pub(super) fn options(spec: &Spec, rules: i32, status: i32) -> Vec<u8> {
     }
     // What bubblewrap itself made in memory to mount on is no place to write. Nor is `/proc`: without any capability, root still owns
     // /proc/sys/kernel/core_pattern, and with it the machine.
-    add(&["--remount-ro", "/proc", "--remount-ro", "/dev", "--remount-ro", "/", "--chdir", &spec.dir.to_string_lossy()]);
+    add(&[
+        "--remount-ro",
+        "/proc",
+        "--remount-ro",
+        "/dev",
+        "--remount-ro",
+        "/",
+        "--chdir",
+        &spec.dir.to_string_lossy(),
+    ]);
     let mut bytes = Vec::new();
     for word in words {
         bytes.extend_from_slice(word.as_bytes());

@@ -50,7 +50,8 @@ pub(super) fn restrict(rules: &Rules) -> io::Result<()> {
     let ruleset = Ruleset::default().set_compatibility(CompatLevel::HardRequirement);
     let ruleset = ruleset.handle_access(AccessFs::from_all(LEAST)).map_err(wrong)?;
     let ruleset = ruleset.set_compatibility(CompatLevel::BestEffort);
-    let mut ruleset = ruleset.handle_access(AccessFs::from_all(BEST)).map_err(wrong)?.scope(Scope::from_all(BEST)).map_err(wrong)?;
+    let mut ruleset =
+        ruleset.handle_access(AccessFs::from_all(BEST)).map_err(wrong)?.scope(Scope::from_all(BEST)).map_err(wrong)?;
     if !rules.network {
         ruleset = ruleset.handle_access(AccessNet::from_all(BEST)).map_err(wrong)?;
     }

@@ -196,7 +196,12 @@ fn start(spec: &Spec) -> std::io::Result<Started> {
             let options = bwrap::options(spec, preexec::number(&rules), preexec::number(&theirs));
             let options = memory("options", &options)?;
             let mut command = std::process::Command::new(bwrap);
-            command.arg("--args").arg(preexec::number(&options).to_string()).arg("--").arg(&spec.program).args(&spec.args);
+            command
+                .arg("--args")
+                .arg(preexec::number(&options).to_string())
+                .arg("--")
+                .arg(&spec.program)
+                .args(&spec.args);
             command.env_clear().envs(&spec.env).stdin(stdin);
             preexec::inherit(&mut command, [&rules, &theirs, &options].map(preexec::number), limit);
             let child = command.spawn()?;
@@ -275,7 +280,9 @@ fn reap(child: Pid) -> Option<ExitStatus> {
     loop {
         match waitpid(None, Some(WaitPidFlag::WNOHANG)) {
             Ok(WaitStatus::Exited(pid, code)) if pid == child => return Some(ExitStatus::from_raw(code << 8)),
-            Ok(WaitStatus::Signaled(pid, signal, _)) if pid == child => return Some(ExitStatus::from_raw(signal as i32)),
+            Ok(WaitStatus::Signaled(pid, signal, _)) if pid == child => {
+                return Some(ExitStatus::from_raw(signal as i32));
+            }
             Ok(WaitStatus::StillAlive) | Err(_) => return None,
             Ok(_) => {}
         }

@@ -18,9 +18,11 @@ pub(super) fn lay<'a>(overlays: impl IntoIterator<Item = &'a Overlay>) -> nix::R
     let (user, group) = (nix::unistd::getuid(), nix::unistd::getgid());
     unshare(CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_NEWNS)?;
     // Ourselves, as ourselves: files keep their owner.
-    for (file, text) in
-        [("setgroups", "deny".to_owned()), ("uid_map", format!("{user} {user} 1")), ("gid_map", format!("{group} {group} 1"))]
-    {
+    for (file, text) in [
+        ("setgroups", "deny".to_owned()),
+        ("uid_map", format!("{user} {user} 1")),
+        ("gid_map", format!("{group} {group} 1")),
+    ] {
         std::fs::write(Path::new("/proc/self").join(file), text).map_err(|_| nix::errno::Errno::EPERM)?;
     }
     mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_SLAVE, None::<&str>)?;

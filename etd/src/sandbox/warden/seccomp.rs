@@ -9,7 +9,8 @@ use std::io;
 use nix::libc;
 use proto::report::SandboxLevel;
 use seccompiler::{
-    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule, sock_filter,
+    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
+    sock_filter,
 };
 
 /// Denied always. io_uring makes calls that no filter sees; keys and `perf` aren't divided by namespaces; `clone3` hides its flags in
@@ -70,7 +71,8 @@ const DENIED: &[libc::c_long] = &[
 ];
 
 /// Denied where there is no network namespace: nothing that a pair could be turned into.
-const NO_SOCKETS: &[libc::c_long] = &[libc::SYS_connect, libc::SYS_bind, libc::SYS_listen, libc::SYS_accept, libc::SYS_accept4];
+const NO_SOCKETS: &[libc::c_long] =
+    &[libc::SYS_connect, libc::SYS_bind, libc::SYS_listen, libc::SYS_accept, libc::SYS_accept4];
 
 /// Calls with the argument that names another process; 0 is the caller.
 const OTHERS: &[(libc::c_long, u8)] = &[

@@ -78,13 +78,17 @@ pub(super) fn excess(limits: &Limits) -> Option<String> {
     if all.len() > limits.processes as usize {
         return Some(format!("more than {} processes", limits.processes));
     }
-    let page = nix::unistd::sysconf(nix::unistd::SysconfVar::PAGE_SIZE).ok().flatten().and_then(|size| u64::try_from(size).ok());
+    let page = nix::unistd::sysconf(nix::unistd::SysconfVar::PAGE_SIZE)
+        .ok()
+        .flatten()
+        .and_then(|size| u64::try_from(size).ok());
     let resident = all.iter().map(|process| process.pages).sum::<u64>().saturating_mul(page.unwrap_or(4096));
     if resident <= limits.memory {
         return None;
     }
     // Pages that several share were counted for each: the slow look counts them once.
-    let shares = all.iter().map(|process| share(process.pid).unwrap_or(process.pages.saturating_mul(page.unwrap_or(4096))));
+    let shares =
+        all.iter().map(|process| share(process.pid).unwrap_or(process.pages.saturating_mul(page.unwrap_or(4096))));
     (shares.sum::<u64>() > limits.memory).then(|| format!("more than {} MiB of memory", limits.memory >> 20))
 }
 
@@ -103,9 +107,12 @@ mod tests {
 
     #[test]
     fn descendants_are_found_whatever_their_names() {
-        let line = |pid: i32, parent: i32| format!("{pid} (a ) b (c) S {parent} 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 99 4096 7 0");
-        let all: Vec<Process> =
-            [(5, 1), (10, 5), (11, 10), (12, 11), (13, 1), (14, 13)].map(|(pid, parent)| parse(&line(pid, parent)).unwrap()).into();
+        let line = |pid: i32, parent: i32| {
+            format!("{pid} (a ) b (c) S {parent} 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 99 4096 7 0")
+        };
+        let all: Vec<Process> = [(5, 1), (10, 5), (11, 10), (12, 11), (13, 1), (14, 13)]
+            .map(|(pid, parent)| parse(&line(pid, parent)).unwrap())
+            .into();
         assert_eq!(all[0].pages, 7);
         let found: Vec<i32> = below(5, all).iter().map(|process| process.pid).collect();
         assert_eq!(found, [10, 11, 12]);
