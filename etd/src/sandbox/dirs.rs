@@ -232,7 +232,7 @@ mod tests {
         std::os::unix::fs::symlink(&kept, own.home().join("link")).unwrap();
         std::fs::create_dir(own.home().join("closed")).unwrap();
         std::fs::write(own.home().join("closed/file"), "").unwrap();
-        std::fs::set_permissions(own.home().join("closed"), std::fs::Permissions::from_mode(0)).unwrap();
+        std::fs::set_permissions(own.home().join("closed"), std::fs::Permissions::from_mode(0o000)).unwrap();
         std::fs::write(own.cache("cargo").join("warm"), "").unwrap();
         own.clean();
         for dir in [own.tmp(), own.home(), own.shm()] {

@@ -19,14 +19,10 @@ pub enum Profile {
 }
 
 /// Variables that a fetch gets of the caller's: by name, and proxies besides. No token that a check may see travels with a network.
-const FETCH: &[&str] = &[
-    "USER",
-    "LANG",
-    "TERM",
-    "TZ",
-    "GOROOT",
-    "NVM_DIR",
-    "VIRTUAL_ENV",
+const FETCH: &[&str] = &["USER", "LANG", "TERM", "TZ", "GOROOT", "NVM_DIR", "VIRTUAL_ENV"];
+
+/// Those of them that are about the network.
+const NETWORK: &[&str] = &[
     "HTTPS_PROXY",
     "HTTP_PROXY",
     "ALL_PROXY",
@@ -44,7 +40,8 @@ pub(super) fn environment(parts: &Parts) -> BTreeMap<String, String> {
     let mut env: BTreeMap<String, String> = match parts.profile {
         Profile::Check => parts.env.clone(),
         Profile::Fetch | Profile::Look => {
-            let named = |name: &String| FETCH.contains(&name.as_str());
+            let network = |name: &String| parts.profile == Profile::Fetch && NETWORK.contains(&name.as_str());
+            let named = |name: &String| FETCH.contains(&name.as_str()) || network(name);
             parts
                 .env
                 .iter()
@@ -102,14 +99,15 @@ pub(super) fn environment(parts: &Parts) -> BTreeMap<String, String> {
     // The user's module cache serves as a proxy: what is in it is copied to the private one, and nothing is ever written to it.
     // So does the private one, for versions that nothing pins.
     let fetched = file_url(&own.cache("go-mod").join("cache/download"));
-    let near = Some(found.go_mod.as_deref().map_or(fetched.clone(), |user| format!("{fetched},{}", file_url(user))));
+    let user = found.go_mod.as_deref().map(|user| format!(",{}", file_url(user)));
+    let near = format!("{fetched}{}", user.unwrap_or_default());
     match parts.profile {
         Profile::Fetch => {
             let far = parts.env.get("GOPROXY").cloned().unwrap_or_else(|| "https://proxy.golang.org,direct".to_owned());
-            set("GOPROXY", near.map_or(far.clone(), |near| format!("{near},{far}")));
+            set("GOPROXY", format!("{near},{far}"));
         }
         Profile::Check | Profile::Look => {
-            set("GOPROXY", near.unwrap_or_else(|| "off".to_owned()));
+            set("GOPROXY", near);
             set("GOSUMDB", "off".to_owned());
             set("CARGO_NET_OFFLINE", "true".to_owned());
             set("NPM_CONFIG_OFFLINE", "true".to_owned());
