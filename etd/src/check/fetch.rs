@@ -140,16 +140,17 @@ fn has_crates(text: &str) -> bool {
     false
 }
 
-/// Packages of npm, unless they are all in place.
+/// Lock file → package manager.
+const LOCKS: &[(&str, &str)] =
+    &[("pnpm-lock.yaml", "pnpm"), ("yarn.lock", "yarn"), ("bun.lock", "bun"), ("package-lock.json", "npm")];
+
+/// Packages of JavaScript, unless they are all in place.
 fn npm(tree: &[TreeFile], files: &[&RelPath], read: Read<'_>) -> Option<Fetch> {
-    let staged = copies(files, read, &["package.json", "package-lock.json", "npm-shrinkwrap.json"]);
+    let names: Vec<&str> = LOCKS.iter().map(|(lock, _)| *lock).chain(["package.json", "pnpm-workspace.yaml"]).collect();
+    let staged = copies(files, read, &names);
     let top = staged.keys().filter(|path| path.ends_with("package.json")).min_by_key(|path| path.len())?.clone();
     let dir = top.trim_end_matches("package.json").trim_end_matches('/').to_owned();
     let below = |name: &str| if dir.is_empty() { name.to_owned() } else { format!("{dir}/{name}") };
-    let others = ["pnpm-lock.yaml", "yarn.lock", "bun.lock", "bun.lockb"];
-    if files.iter().any(|path| others.iter().any(|lock| path.as_str() == below(lock))) {
-        return None;
-    }
     let manifest: serde_json::Value = serde_json::from_str(&staged[&top]).ok()?;
     let lists = ["dependencies", "devDependencies"].map(|key| manifest[key].as_object().cloned().unwrap_or_default());
     let wanted: Vec<String> = lists.into_iter().flatten().map(|(name, _)| name).collect();
@@ -160,9 +161,15 @@ fn npm(tree: &[TreeFile], files: &[&RelPath], read: Read<'_>) -> Option<Fetch> {
     if wanted.is_empty() || wanted.iter().all(there) {
         return None;
     }
-    let verb = if staged.contains_key(&below("package-lock.json")) { "ci" } else { "install" };
-    let argv = ["npm", verb, "--ignore-scripts", "--no-audit", "--no-fund"];
-    Some(Fetch { tool: "npm", dir, files: staged, satisfied: Vec::new(), argv: words(&argv) })
+    let locked = LOCKS.iter().find(|(lock, _)| staged.contains_key(&below(lock)));
+    let argv: &[&str] = match locked.map(|(_, manager)| *manager) {
+        Some("npm") => &["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"],
+        Some("pnpm") => &["pnpm", "install", "--ignore-scripts"],
+        Some("yarn") => &["yarn", "install", "--ignore-scripts"],
+        Some("bun") => &["bun", "install", "--ignore-scripts"],
+        _ => &["npm", "install", "--ignore-scripts", "--no-audit", "--no-fund"],
+    };
+    Some(Fetch { tool: "npm", dir, files: staged, satisfied: Vec::new(), argv: words(argv) })
 }
 
 /// Python packages: wheels only, since everything else is built by its own code.

@@ -172,6 +172,13 @@ fn make_private(dir: &Path) -> io::Result<()> {
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)
 }
 
+/// Empties the fleeting dirs of all work dirs: what a daemon that was killed left. Nothing may be confined meanwhile. Blocks.
+pub(super) fn sweep(state_dir: &Path) {
+    for entry in std::fs::read_dir(state_dir.join(TOP)).into_iter().flatten().filter_map(Result::ok) {
+        Own { top: entry.path() }.clean();
+    }
+}
+
 /// Removes a dir whose content is hostile: no link is followed, nothing is too deep, and dirs without permissions are entered.
 pub(super) fn remove(top: &Path) -> io::Result<()> {
     let mut moved = 0_u64;

@@ -204,6 +204,9 @@ impl Children {
 
     async fn try_levels(&self, site: &Site) -> Probe {
         let forced = site.orders.level;
+        let state_dir = site.state_dir.clone();
+        // Nothing is confined before the first try.
+        let _ = tokio::task::spawn_blocking(move || super::dirs::sweep(&state_dir)).await;
         if !cfg!(target_os = "linux") {
             return Probe::none("there is a sandbox for Linux only");
         }

@@ -32,7 +32,7 @@ fn only_dependencies_from_elsewhere_are_fetched() {
         (&[("package.json", "{ \"dependencies\": { \"b\": \"1\" } }")], &["npm install"]),
         (&[("package.json", "{ \"devDependencies\": { \"b\": \"1\" } }"), ("package-lock.json", "{}")], &["npm ci"]),
         (&[("package.json", "{ \"dependencies\": { \"b\": \"1\" } }"), ("node_modules/b/package.json", "{}")], &[]),
-        (&[("package.json", "{ \"dependencies\": { \"b\": \"1\" } }"), ("yarn.lock", "")], &[]),
+        (&[("package.json", "{ \"dependencies\": { \"b\": \"1\" } }"), ("yarn.lock", "")], &["yarn install"]),
         (&[("requirements.txt", "# none\n-e .\n--index-url http://evil\n./local\ngit+https://evil\n")], &[]),
         (&[("requirements.txt", "requests==2.0 # why\n")], &["python3 -m"]),
         (&[("pyproject.toml", "[project]\nname = \"a\"\ndependencies = []\n")], &[]),

@@ -86,6 +86,9 @@ pub(super) fn environment(parts: &Parts) -> BTreeMap<String, String> {
     let cargo = if parts.profile == Profile::Fetch { own.cache("cargo") } else { own.cargo_home() };
     set("CARGO_HOME", text(cargo));
     set("NPM_CONFIG_CACHE", text(own.cache("npm")));
+    set("NPM_CONFIG_STORE_DIR", text(own.cache("npm").join("pnpm")));
+    set("YARN_CACHE_FOLDER", text(own.cache("npm").join("yarn")));
+    set("BUN_INSTALL_CACHE_DIR", text(own.cache("npm").join("bun")));
     set("PIP_CACHE_DIR", text(own.cache("pip")));
     set("PIP_DISABLE_PIP_VERSION_CHECK", "1".to_owned());
     set("NPM_CONFIG_UPDATE_NOTIFIER", "false".to_owned());
