@@ -1,11 +1,18 @@
-//! Projects that the simulated model knows.
+//! The projects that a simulated model knows.
 
+pub mod go_api;
+mod make;
 pub mod python_pkg;
+pub mod ts_lib;
+pub mod verify;
+
+#[cfg(test)]
+mod tests;
 
 use super::project::Project;
 
-/// All of them.
+/// All projects, in the order of their names.
 #[must_use]
 pub fn all() -> Vec<Project> {
-    vec![python_pkg::project()]
+    vec![go_api::project(), python_pkg::project(), ts_lib::project()]
 }
