@@ -1,5 +1,6 @@
 //! A Python package with unittest tests: balances, budgets and reports from a plain text journal.
 
+use super::make::fault;
 use crate::sim::project::FaultKind::{
     FailingTest, ManifestEntry, MissingImport, ModulePath, Signature, Syntax, UndefinedSymbol, WrongType,
 };
@@ -197,275 +198,275 @@ fn parts() -> Vec<Part> {
 
 fn faults() -> Vec<Fault> {
     vec![
-        Fault {
-            kind: Syntax,
-            tier: Tier::Syntax,
-            file: "tally/model.py",
-            find: r#"    def month(self) -> str:
+        fault(
+            Syntax,
+            Tier::Syntax,
+            "tally/model.py",
+            r#"    def month(self) -> str:
         """The month as in `2024-03`.""""#,
-            put: r#"    def month(self) -> str
+            r#"    def month(self) -> str
         """The month as in `2024-03`.""""#,
-            reveals: "SyntaxError: expected ':'",
-            other: None,
-        },
-        Fault {
-            kind: Syntax,
-            tier: Tier::Syntax,
-            file: "tally/journal.py",
-            find: r#"        blocks.append("\n".join(lines) + "\n")
+            "SyntaxError: expected ':'",
+            None,
+        ),
+        fault(
+            Syntax,
+            Tier::Syntax,
+            "tally/journal.py",
+            r#"        blocks.append("\n".join(lines) + "\n")
     return "\n".join(blocks)"#,
-            put: r#"        blocks.append("\n".join(lines) + "\n"
+            r#"        blocks.append("\n".join(lines) + "\n"
     return "\n".join(blocks)"#,
-            reveals: r"SyntaxError: '\(' was never closed",
-            other: None,
-        },
-        Fault {
-            kind: Syntax,
-            tier: Tier::Syntax,
-            file: "tests/test_book.py",
-            find: r#"            spend(date(2024, 3, 31), 1000, "expenses:food", "weekly"),"#,
-            put: r#"            spend(date(2024, 3, 31), 1000, "expenses:food" "weekly","#,
-            reveals: r"SyntaxError: closing parenthesis '\]' does not match opening parenthesis '\('",
-            other: None,
-        },
-        Fault {
-            kind: MissingImport,
-            tier: Tier::Names,
-            file: "tally/money.py",
-            find: r#""""Amounts of money: from text to whole cents and back. No floats."""
+            r"SyntaxError: '\(' was never closed",
+            None,
+        ),
+        fault(
+            Syntax,
+            Tier::Syntax,
+            "tests/test_book.py",
+            r#"            spend(date(2024, 3, 31), 1000, "expenses:food", "weekly"),"#,
+            r#"            spend(date(2024, 3, 31), 1000, "expenses:food" "weekly","#,
+            r"SyntaxError: closing parenthesis '\]' does not match opening parenthesis '\('",
+            None,
+        ),
+        fault(
+            MissingImport,
+            Tier::Names,
+            "tally/money.py",
+            r#""""Amounts of money: from text to whole cents and back. No floats."""
 
 import re"#,
-            put: r#""""Amounts of money: from text to whole cents and back. Never floats.""""#,
-            reveals: "name 're' is not defined",
-            other: None,
-        },
-        Fault {
-            kind: MissingImport,
-            tier: Tier::Tests,
-            file: "tally/book.py",
-            find: "from .model import BalanceError, Entry, TallyError, cut_account, is_below",
-            put: "from .model import Entry, TallyError, cut_account, is_below",
-            reveals: "name 'BalanceError' is not defined",
-            other: Some(("tally/model.py", "class BalanceError(TallyError):")),
-        },
-        Fault {
-            kind: MissingImport,
-            tier: Tier::Tests,
-            file: "tally/report.py",
-            find: r#""""Books as text: tables for people, CSV for programs."""
+            r#""""Amounts of money: from text to whole cents and back. Never floats.""""#,
+            "name 're' is not defined",
+            None,
+        ),
+        fault(
+            MissingImport,
+            Tier::Tests,
+            "tally/book.py",
+            "from .model import BalanceError, Entry, TallyError, cut_account, is_below",
+            "from .model import Entry, TallyError, cut_account, is_below",
+            "name 'BalanceError' is not defined",
+            Some(("tally/model.py", "class BalanceError(TallyError):")),
+        ),
+        fault(
+            MissingImport,
+            Tier::Tests,
+            "tally/report.py",
+            r#""""Books as text: tables for people, CSV for programs."""
 
 import csv
 import io"#,
-            put: r#""""Books as text: tables for people, CSV for programs."""
+            r#""""Books as text: tables for people, CSV for programs."""
 
 import io"#,
-            reveals: "name 'csv' is not defined",
-            other: None,
-        },
-        Fault {
-            kind: MissingImport,
-            tier: Tier::Tests,
-            file: "tests/test_journal.py",
-            find: r#"from tally.journal import parse_journal, render_journal
+            "name 'csv' is not defined",
+            None,
+        ),
+        fault(
+            MissingImport,
+            Tier::Tests,
+            "tests/test_journal.py",
+            r#"from tally.journal import parse_journal, render_journal
 
 WEEK = """"#,
-            put: r#"from tally.journal import parse_journal
+            r#"from tally.journal import parse_journal
 
 WEEK = """"#,
-            reveals: "name 'render_journal' is not defined",
-            other: Some(("tally/journal.py", "def render_journal(entries: list[Entry]) -> str:")),
-        },
-        Fault {
-            kind: UndefinedSymbol,
-            tier: Tier::Tests,
-            file: "tally/model.py",
-            find: r#"        super().__init__(f"line {line}: {reason}")"#,
-            put: r#"        super().__init__(f"line {number}: {reason}")"#,
-            reveals: "name 'number' is not defined",
-            other: None,
-        },
-        Fault {
-            kind: UndefinedSymbol,
-            tier: Tier::Tests,
-            file: "tally/cli.py",
-            find: r#"    return "".join(f"{format_amount(share)}\n" for share in shares)"#,
-            put: r#"    return "".join(f"{format_cents(share)}\n" for share in shares)"#,
-            reveals: "name 'format_cents' is not defined",
-            other: Some(("tally/money.py", "def format_amount(cents: int, grouped: bool = True) -> str:")),
-        },
-        Fault {
-            kind: UndefinedSymbol,
-            tier: Tier::Tests,
-            file: "tally/journal.py",
-            find: r#"            raise ParseError(number, f"more than one amount: {' '.join(amount)}")"#,
-            put: r#"            raise ParseError(number, f"more than one amount: {' '.join(amounts)}")"#,
-            reveals: "name 'amounts' is not defined",
-            other: None,
-        },
-        Fault {
-            kind: WrongType,
-            tier: Tier::Tests,
-            file: "tally/book.py",
-            find: "        return [entry for entry in self if entry.touches(account) and (tag is None or tag in entry.tags)]",
-            put: "        return (entry for entry in self if entry.touches(account) and (tag is None or tag in entry.tags))",
-            reveals: r"TypeError: object of type 'generator' has no len\(\)",
-            other: None,
-        },
-        Fault {
-            kind: WrongType,
-            tier: Tier::Tests,
-            file: "tally/cli.py",
-            find: r#"    split.add_argument("parts", type=int)"#,
-            put: r#"    split.add_argument("parts", help="how many")"#,
-            reveals: "TypeError: '<' not supported between instances of 'str' and 'int'",
-            other: Some(("tally/money.py", "def split_fairly(cents: int, parts: int) -> list[int]:")),
-        },
-        Fault {
-            kind: WrongType,
-            tier: Tier::Tests,
-            file: "tally/report.py",
-            find: r#"    rows.append(["total", format_amount(sum(balances.values()))])"#,
-            put: r#"    rows.append(["total", sum(balances.values())])"#,
-            reveals: r"TypeError: object of type 'int' has no len\(\)",
-            other: None,
-        },
-        Fault {
-            kind: Signature,
-            tier: Tier::Tests,
-            file: "tally/money.py",
-            find: r#"def format_amount(cents: int, grouped: bool = True) -> str:
+            "name 'render_journal' is not defined",
+            Some(("tally/journal.py", "def render_journal(entries: list[Entry]) -> str:")),
+        ),
+        fault(
+            UndefinedSymbol,
+            Tier::Tests,
+            "tally/model.py",
+            r#"        super().__init__(f"line {line}: {reason}")"#,
+            r#"        super().__init__(f"line {number}: {reason}")"#,
+            "name 'number' is not defined",
+            None,
+        ),
+        fault(
+            UndefinedSymbol,
+            Tier::Tests,
+            "tally/cli.py",
+            r#"    return "".join(f"{format_amount(share)}\n" for share in shares)"#,
+            r#"    return "".join(f"{format_cents(share)}\n" for share in shares)"#,
+            "name 'format_cents' is not defined",
+            Some(("tally/money.py", "def format_amount(cents: int, grouped: bool = True) -> str:")),
+        ),
+        fault(
+            UndefinedSymbol,
+            Tier::Tests,
+            "tally/journal.py",
+            r#"            raise ParseError(number, f"more than one amount: {' '.join(amount)}")"#,
+            r#"            raise ParseError(number, f"more than one amount: {' '.join(amounts)}")"#,
+            "name 'amounts' is not defined",
+            None,
+        ),
+        fault(
+            WrongType,
+            Tier::Tests,
+            "tally/book.py",
+            "        return [entry for entry in self if entry.touches(account) and (tag is None or tag in entry.tags)]",
+            "        return (entry for entry in self if entry.touches(account) and (tag is None or tag in entry.tags))",
+            r"TypeError: object of type 'generator' has no len\(\)",
+            None,
+        ),
+        fault(
+            WrongType,
+            Tier::Tests,
+            "tally/cli.py",
+            r#"    split.add_argument("parts", type=int)"#,
+            r#"    split.add_argument("parts", help="how many")"#,
+            "TypeError: '<' not supported between instances of 'str' and 'int'",
+            Some(("tally/money.py", "def split_fairly(cents: int, parts: int) -> list[int]:")),
+        ),
+        fault(
+            WrongType,
+            Tier::Tests,
+            "tally/report.py",
+            r#"    rows.append(["total", format_amount(sum(balances.values()))])"#,
+            r#"    rows.append(["total", sum(balances.values())])"#,
+            r"TypeError: object of type 'int' has no len\(\)",
+            None,
+        ),
+        fault(
+            Signature,
+            Tier::Tests,
+            "tally/money.py",
+            r#"def format_amount(cents: int, grouped: bool = True) -> str:
     """An amount with two decimals; thousands are set apart if `grouped`."""
     sign = "-" if cents < 0 else ""
     whole, part = divmod(abs(cents), 100)
     digits = f"{whole:,}" if grouped else str(whole)"#,
-            put: r#"def format_amount(cents: int, separator: str = ",") -> str:
+            r#"def format_amount(cents: int, separator: str = ",") -> str:
     """An amount with two decimals; `separator` sets thousands apart."""
     sign = "-" if cents < 0 else ""
     whole, part = divmod(abs(cents), 100)
     digits = f"{whole:,}".replace(",", separator)"#,
-            reveals: r"format_amount\(\) got an unexpected keyword argument 'grouped'",
-            other: Some(("tally/report.py", "            amount = format_amount(posting.cents, grouped=False)")),
-        },
-        Fault {
-            kind: Signature,
-            tier: Tier::Tests,
-            file: "tally/book.py",
-            find: "    def set_budget(self, account: str, cents: int) -> None:",
-            put: "    def set_budget(self, account: str, month: str, cents: int) -> None:",
-            reveals: r"set_budget\(\) missing 1 required positional argument: 'cents'",
-            other: Some(("tally/cli.py", "        book.set_budget(account, parse_amount(amount))")),
-        },
-        Fault {
-            kind: Signature,
-            tier: Tier::Tests,
-            file: "tally/cli.py",
-            find: "    return month_report(book, options.month or book.months()[-1])",
-            put: "    return month_report(options.month or book.months()[-1], book)",
-            reveals: "'str' object has no attribute 'balances'",
-            other: Some(("tally/report.py", "def month_report(book: Book, month: str) -> str:")),
-        },
-        Fault {
-            kind: Signature,
-            tier: Tier::Tests,
-            file: "tally/journal.py",
-            find: r#"        raise ParseError(number, f"not a day: {first}") from None"#,
-            put: r#"        raise ParseError(f"line {number}: not a day: {first}") from None"#,
-            reveals: r"__init__\(\) missing 1 required positional argument: 'reason'",
-            other: Some(("tally/model.py", "    def __init__(self, line: int, reason: str) -> None:")),
-        },
-        Fault {
-            kind: ModulePath,
-            tier: Tier::Names,
-            file: "tally/journal.py",
-            find: "from .model import BalanceError, Entry, ParseError, Posting",
-            put: "from .models import BalanceError, Entry, ParseError, Posting",
-            reveals: r"No module named 'tally\.models'",
-            other: None,
-        },
-        Fault {
-            kind: ModulePath,
-            tier: Tier::Names,
-            file: "tally/report.py",
-            find: "from .book import Book",
-            put: "from .core.book import Book",
-            reveals: r"No module named 'tally\.core'",
-            other: None,
-        },
-        Fault {
-            kind: ManifestEntry,
-            tier: Tier::Tests,
-            file: "pyproject.toml",
-            find: r#"[project.scripts]
+            r"format_amount\(\) got an unexpected keyword argument 'grouped'",
+            Some(("tally/report.py", "            amount = format_amount(posting.cents, grouped=False)")),
+        ),
+        fault(
+            Signature,
+            Tier::Tests,
+            "tally/book.py",
+            "    def set_budget(self, account: str, cents: int) -> None:",
+            "    def set_budget(self, account: str, month: str, cents: int) -> None:",
+            r"set_budget\(\) missing 1 required positional argument: 'cents'",
+            Some(("tally/cli.py", "        book.set_budget(account, parse_amount(amount))")),
+        ),
+        fault(
+            Signature,
+            Tier::Tests,
+            "tally/cli.py",
+            "    return month_report(book, options.month or book.months()[-1])",
+            "    return month_report(options.month or book.months()[-1], book)",
+            "'str' object has no attribute 'balances'",
+            Some(("tally/report.py", "def month_report(book: Book, month: str) -> str:")),
+        ),
+        fault(
+            Signature,
+            Tier::Tests,
+            "tally/journal.py",
+            r#"        raise ParseError(number, f"not a day: {first}") from None"#,
+            r#"        raise ParseError(f"line {number}: not a day: {first}") from None"#,
+            r"__init__\(\) missing 1 required positional argument: 'reason'",
+            Some(("tally/model.py", "    def __init__(self, line: int, reason: str) -> None:")),
+        ),
+        fault(
+            ModulePath,
+            Tier::Names,
+            "tally/journal.py",
+            "from .model import BalanceError, Entry, ParseError, Posting",
+            "from .models import BalanceError, Entry, ParseError, Posting",
+            r"No module named 'tally\.models'",
+            None,
+        ),
+        fault(
+            ModulePath,
+            Tier::Names,
+            "tally/report.py",
+            "from .book import Book",
+            "from .core.book import Book",
+            r"No module named 'tally\.core'",
+            None,
+        ),
+        fault(
+            ManifestEntry,
+            Tier::Tests,
+            "pyproject.toml",
+            r#"[project.scripts]
 tally = "tally.cli:main"
 
 [tool.setuptools]"#,
-            put: r"[tool.setuptools]
+            r"[tool.setuptools]
 zip-safe = true",
-            reveals: "KeyError: 'scripts'",
-            other: Some(("tests/test_cli.py", r#"self.project["scripts"]["tally"]"#)),
-        },
-        Fault {
-            kind: ManifestEntry,
-            tier: Tier::Tests,
-            file: "pyproject.toml",
-            find: r#"version = "0.3.0""#,
-            put: r#"version = "0.1.0""#,
-            reveals: r"AssertionError: '0\.1\.0' != '0\.3\.0'",
-            other: Some(("tally/__init__.py", r#"__version__ = "0.3.0""#)),
-        },
-        Fault {
-            kind: FailingTest,
-            tier: Tier::Tests,
-            file: "tally/money.py",
-            find: "    return (200 * part + whole) // (2 * whole)",
-            put: "    return 100 * part // whole",
-            reveals: r"AssertionError: 'expenses:food      125\.00    13%' not found in",
-            other: Some(("tests/test_report.py", "expenses:food      125.00    13%")),
-        },
-        Fault {
-            kind: FailingTest,
-            tier: Tier::Tests,
-            file: "tally/model.py",
-            find: r#"    return not top or account == top or account.startswith(top + ":")"#,
-            put: "    return not top or account.startswith(top)",
-            reveals: "AssertionError: 1300 != 0",
-            other: Some(("tests/test_book.py", r#"book.balance("expenses:foo"), 0)"#)),
-        },
-        Fault {
-            kind: FailingTest,
-            tier: Tier::Tests,
-            file: "tally/model.py",
-            find: r#"        super().__init__(f"{entry.day} {entry.payee}: off by {entry.total()} cents")"#,
-            put: r#"        super().__init__(f"{entry.day} {entry.payee}: off by {abs(entry.total())} cents")"#,
-            reveals: "AssertionError: '2024-03-01 x: off by 100 cents' != '2024-03-01 x: off by -100 cents'",
-            other: Some(("tests/test_journal.py", "2024-03-01 x: off by -100 cents")),
-        },
-        Fault {
-            kind: FailingTest,
-            tier: Tier::Tests,
-            file: "tally/book.py",
-            find: "        return [account for account, spent, limit in self.budgets(month) if spent > limit]",
-            put: "        return [account for account, spent, limit in self.budgets(month) if spent >= limit]",
-            reveals: r"AssertionError: Lists differ: \['expenses'\] != \[\]",
-            other: Some(("tests/test_book.py", r#"book.set_budget("expenses", 1250)"#)),
-        },
-        Fault {
-            kind: FailingTest,
-            tier: Tier::Tests,
-            file: "tally/journal.py",
-            find: r##"    return day, payee, frozenset(word[1:] for word in words if word.startswith("#"))"##,
-            put: r##"    return day, payee, frozenset(word for word in words if word.startswith("#"))"##,
-            reveals: r"AssertionError: Lists differ: \['#food', '#weekly'\] != \['food', 'weekly'\]",
-            other: Some(("tests/test_journal.py", r#"["food", "weekly"]"#)),
-        },
-        Fault {
-            kind: FailingTest,
-            tier: Tier::Tests,
-            file: "tally/report.py",
-            find: "    ranked = sorted(spent.items(), key=lambda item: (-item[1], item[0]))",
-            put: "    ranked = sorted(spent.items(), key=lambda item: (item[1], item[0]))",
-            reveals: r"AssertionError: Lists differ: \['expenses:travel', 'expenses:food', 'expens",
-            other: Some(("tests/test_report.py", r#"["expenses:rent", "expenses:food", "expenses:travel", "total"]"#)),
-        },
+            "KeyError: 'scripts'",
+            Some(("tests/test_cli.py", r#"self.project["scripts"]["tally"]"#)),
+        ),
+        fault(
+            ManifestEntry,
+            Tier::Tests,
+            "pyproject.toml",
+            r#"version = "0.3.0""#,
+            r#"version = "0.1.0""#,
+            r"AssertionError: '0\.1\.0' != '0\.3\.0'",
+            Some(("tally/__init__.py", r#"__version__ = "0.3.0""#)),
+        ),
+        fault(
+            FailingTest,
+            Tier::Tests,
+            "tally/money.py",
+            "    return (200 * part + whole) // (2 * whole)",
+            "    return 100 * part // whole",
+            r"AssertionError: 'expenses:food      125\.00    13%' not found in",
+            Some(("tests/test_report.py", "expenses:food      125.00    13%")),
+        ),
+        fault(
+            FailingTest,
+            Tier::Tests,
+            "tally/model.py",
+            r#"    return not top or account == top or account.startswith(top + ":")"#,
+            "    return not top or account.startswith(top)",
+            "AssertionError: 1300 != 0",
+            Some(("tests/test_book.py", r#"book.balance("expenses:foo"), 0)"#)),
+        ),
+        fault(
+            FailingTest,
+            Tier::Tests,
+            "tally/model.py",
+            r#"        super().__init__(f"{entry.day} {entry.payee}: off by {entry.total()} cents")"#,
+            r#"        super().__init__(f"{entry.day} {entry.payee}: off by {abs(entry.total())} cents")"#,
+            "AssertionError: '2024-03-01 x: off by 100 cents' != '2024-03-01 x: off by -100 cents'",
+            Some(("tests/test_journal.py", "2024-03-01 x: off by -100 cents")),
+        ),
+        fault(
+            FailingTest,
+            Tier::Tests,
+            "tally/book.py",
+            "        return [account for account, spent, limit in self.budgets(month) if spent > limit]",
+            "        return [account for account, spent, limit in self.budgets(month) if spent >= limit]",
+            r"AssertionError: Lists differ: \['expenses'\] != \[\]",
+            Some(("tests/test_book.py", r#"book.set_budget("expenses", 1250)"#)),
+        ),
+        fault(
+            FailingTest,
+            Tier::Tests,
+            "tally/journal.py",
+            r##"    return day, payee, frozenset(word[1:] for word in words if word.startswith("#"))"##,
+            r##"    return day, payee, frozenset(word for word in words if word.startswith("#"))"##,
+            r"AssertionError: Lists differ: \['#food', '#weekly'\] != \['food', 'weekly'\]",
+            Some(("tests/test_journal.py", r#"["food", "weekly"]"#)),
+        ),
+        fault(
+            FailingTest,
+            Tier::Tests,
+            "tally/report.py",
+            "    ranked = sorted(spent.items(), key=lambda item: (-item[1], item[0]))",
+            "    ranked = sorted(spent.items(), key=lambda item: (item[1], item[0]))",
+            r"AssertionError: Lists differ: \['expenses:travel', 'expenses:food', 'expens",
+            Some(("tests/test_report.py", r#"["expenses:rent", "expenses:food", "expenses:travel", "total"]"#)),
+        ),
     ]
 }

@@ -19,3 +19,13 @@ fn is_as_it_says(project: &Project) {
 fn go_api_is_as_it_says() {
     is_as_it_says(&super::go_api::project());
 }
+
+#[test]
+fn python_pkg_is_as_it_says() {
+    is_as_it_says(&super::python_pkg::project());
+}
+
+#[test]
+fn ts_lib_is_as_it_says() {
+    is_as_it_says(&super::ts_lib::project());
+}
