@@ -1,6 +1,7 @@
 //! The projects that a simulated model knows.
 
 pub mod go_api;
+pub mod java_tool;
 mod make;
 pub mod python_pkg;
 pub mod ts_lib;
@@ -14,5 +15,5 @@ use super::project::Project;
 /// All projects, in the order of their names.
 #[must_use]
 pub fn all() -> Vec<Project> {
-    vec![go_api::project(), python_pkg::project(), ts_lib::project()]
+    vec![go_api::project(), java_tool::project(), python_pkg::project(), ts_lib::project()]
 }

@@ -29,3 +29,8 @@ fn python_pkg_is_as_it_says() {
 fn ts_lib_is_as_it_says() {
     is_as_it_says(&super::ts_lib::project());
 }
+
+#[test]
+fn java_tool_is_as_it_says() {
+    is_as_it_says(&super::java_tool::project());
+}
