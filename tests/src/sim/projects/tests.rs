@@ -34,3 +34,8 @@ fn ts_lib_is_as_it_says() {
 fn java_tool_is_as_it_says() {
     is_as_it_says(&super::java_tool::project());
 }
+
+#[test]
+fn shop_tree_is_as_it_says() {
+    is_as_it_says(&super::shop_tree::project());
+}
