@@ -1,5 +1,6 @@
 //! The projects that a simulated model knows.
 
+pub mod c_make;
 pub mod go_api;
 mod make;
 pub mod rust_kit;
@@ -13,5 +14,5 @@ use super::project::Project;
 /// All projects, in the order of their names.
 #[must_use]
 pub fn all() -> Vec<Project> {
-    vec![go_api::project(), rust_kit::project()]
+    vec![c_make::project(), go_api::project(), rust_kit::project()]
 }

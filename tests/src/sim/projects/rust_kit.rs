@@ -288,7 +288,7 @@ use std::str::FromStr;"#,
             "tests/parse.rs",
             "use pocket::{parse, Entry, Money};",
             "use pocket::{parse, Entry};",
-            "`Money`",
+            "cannot find type `Money` in this scope",
             None,
         ),
         fault(

@@ -24,3 +24,8 @@ fn go_api_is_as_it_says() {
 fn rust_kit_is_as_it_says() {
     is_as_it_says(&super::rust_kit::project());
 }
+
+#[test]
+fn c_make_is_as_it_says() {
+    is_as_it_says(&super::c_make::project());
+}
