@@ -39,3 +39,13 @@ fn java_tool_is_as_it_says() {
 fn shop_tree_is_as_it_says() {
     is_as_it_says(&super::shop_tree::project());
 }
+
+#[test]
+fn rust_kit_is_as_it_says() {
+    is_as_it_says(&super::rust_kit::project());
+}
+
+#[test]
+fn c_make_is_as_it_says() {
+    is_as_it_says(&super::c_make::project());
+}

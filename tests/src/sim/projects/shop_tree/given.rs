@@ -2,8 +2,11 @@
 
 use crate::sim::project::sources;
 
+/// Names and types.
+type Fields = &'static [(&'static str, &'static str)];
+
 /// Package, class, and the fields besides the id.
-const RESOURCES: &[(&str, &str, &[(&str, &str)])] = &[
+const RESOURCES: &[(&str, &str, Fields)] = &[
     ("addresses", "Address", &[("street", "str"), ("city", "str"), ("zip_code", "str"), ("country", "str")]),
     ("baskets", "Basket", &[("customer", "int"), ("currency", "str"), ("is_open", "bool")]),
     ("brands", "Brand", &[("name", "str"), ("country", "str"), ("founded", "int")]),
@@ -54,8 +57,8 @@ const RESOURCES: &[(&str, &str, &[(&str, &str)])] = &[
     ("warehouses", "Warehouse", &[("name", "str"), ("city", "str"), ("pieces", "int")]),
 ];
 
-/// The field of users before the change.
-const USER: &[(&str, &str)] = &[("name", "str"), ("role", "str")];
+/// The fields of users before the change.
+const USER: Fields = &[("name", "str"), ("role", "str")];
 
 /// The whole tree, sorted by path.
 pub(super) fn files() -> Vec<(String, String)> {
@@ -117,7 +120,7 @@ fn filled(template: &str, package: &str, class: &str, fields: &[(&str, &str)]) -
 fn value(name: &str, kind: &str, number: usize) -> String {
     match kind {
         "int" => format!("{}", name.len() * 10 + number),
-        "bool" => if number % 2 == 0 { "False" } else { "True" }.to_owned(),
+        "bool" => if number.is_multiple_of(2) { "False" } else { "True" }.to_owned(),
         _ => format!("\"{name} {number}\""),
     }
 }
@@ -128,7 +131,7 @@ fn value_of_change(name: &str, kind: &str) -> String {
 
 /// Every field and every endpoint: more than nine hundred lines.
 fn schema() -> String {
-    let mut all: Vec<(&str, &[(&str, &str)], &[&str])> = RESOURCES
+    let mut all: Vec<(&str, Fields, &[&str])> = RESOURCES
         .iter()
         .map(|&(package, _, fields)| (package, fields, ["GET", "POST", "GET", "PATCH", "DELETE"].as_slice()))
         .collect();
