@@ -33,6 +33,13 @@ impl Owners {
         entry.1 == owner
     }
 
+    /// Takes a file from its owner, if that is this one.
+    pub fn release(&mut self, path: &RelPath, owner: &str) {
+        if self.owner_of(path) == Some(owner) {
+            self.files.remove(&path.folded());
+        }
+    }
+
     /// The owner of a file; none if no subtask owns it.
     #[must_use]
     pub fn owner_of(&self, path: &RelPath) -> Option<&str> {

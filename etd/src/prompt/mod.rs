@@ -26,7 +26,7 @@ use crate::relpath::RelPath;
 
 pub use coordinate::{CoordinateBrief, coordinate};
 pub use fix::{FixBrief, fix};
-pub use planner::{PlannerBrief, planner};
+pub use planner::{PlannerBrief, RepairBrief, planner, repair};
 pub use review::{ReviewBrief, parse_review, review};
 pub use synthesis::{SynthesisBrief, synthesis};
 pub use tester::{TesterBrief, tester};

@@ -20,6 +20,15 @@ pub(super) struct Piece {
     pub added: BTreeSet<RelPath>,
     /// How far it is.
     pub progress: Progress,
+    /// The subtasks that it stands for, as they were planned, if it is more than itself.
+    pub parts: Vec<Subtask>,
+}
+
+impl Piece {
+    /// The subtasks as they were planned: itself, or its parts.
+    pub(super) fn planned(&self) -> &[Subtask] {
+        if self.parts.is_empty() { std::slice::from_ref(&self.subtask) } else { &self.parts }
+    }
 }
 
 /// How far a subtask is.
@@ -83,6 +92,10 @@ pub(super) struct Known {
     pub hint: CheckHint,
     /// In the planner's order.
     pub pieces: Vec<Piece>,
+    /// Ids in the order in which the subtasks became known: it never changes.
+    order: Vec<String>,
+    /// Whether the plan is being decided on: nothing starts meanwhile.
+    pub settling: bool,
     /// Whether the plan is complete.
     pub planned: bool,
     /// Whether planning ended without a plan: nothing new starts.
@@ -139,7 +152,7 @@ impl Known {
 
     /// Number of a subtask, from 1.
     pub(super) fn number(&self, id: &str) -> Option<usize> {
-        self.pieces.iter().position(|piece| piece.subtask.id == id).map(|index| index + 1)
+        self.order.iter().position(|known| known == id).map(|index| index + 1)
     }
 
     /// The subtask with an id.
@@ -159,19 +172,20 @@ impl Known {
         for path in &subtask.owns {
             self.owners.claim(path.clone(), &subtask.id);
         }
-        self.pieces.push(Piece { subtask, added: BTreeSet::new(), progress: Progress::Waiting });
+        self.order.push(subtask.id.clone());
+        self.pieces.push(Piece { subtask, added: BTreeSet::new(), progress: Progress::Waiting, parts: Vec::new() });
     }
 
-    /// Whether a subtask delivered: its answer was usable, and every file that the plan gave it exists.
+    /// Whether a subtask, which may be a part of a piece, delivered: the answer was usable, and every file that the plan gave it exists.
     ///
     /// `exists` looks at the tree; a file that was there before the round and isn't any more was deleted as the task wanted.
-    pub(super) fn delivered(&self, piece: &Piece, exists: &dyn Fn(&RelPath) -> bool) -> bool {
+    pub(super) fn delivered(&self, piece: &Piece, subtask: &Subtask, exists: &dyn Fn(&RelPath) -> bool) -> bool {
         let present = |path: &RelPath| match self.files.get(path) {
             Some(touched) if touched.current.is_none() => touched.original.is_some(),
             _ => exists(path),
         };
         piece.progress == Progress::Usable
-            && piece.subtask.owns.iter().filter(|path| !piece.added.contains(path)).all(present)
+            && subtask.owns.iter().filter(|path| !piece.added.contains(path)).all(present)
     }
 
     /// The tree as far as the round touched it.

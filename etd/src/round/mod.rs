@@ -13,6 +13,7 @@ mod logs;
 mod net;
 mod planning;
 mod resolving;
+mod settling;
 mod testing;
 #[cfg(test)]
 pub(crate) mod tests;

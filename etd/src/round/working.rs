@@ -11,7 +11,7 @@ use proto::report::Refusal;
 use tokio::sync::watch;
 
 use super::board::{Board, Progress};
-use super::context::{Question, RoundContext, Seen, Stop};
+use super::context::{Asked, Question, RoundContext, Seen, Stop};
 use super::judging::{Given, Lacking, judged};
 use super::logs::Decision;
 use super::resolving::{self, Contents, Kept};
@@ -41,7 +41,7 @@ pub(super) async fn work(cx: &RoundContext, board: &Board, progress: &watch::Sen
         if !over {
             for subtask in startable(cx, board, running.len()) {
                 board.lock().progress(&subtask.id, Progress::Running);
-                running.push(subtask_to_its_end(cx, board, subtask));
+                running.push(with_its_parts(cx, board, subtask));
             }
         }
         if running.is_empty() && (over || board.lock().planned) {
@@ -70,6 +70,9 @@ pub(super) async fn work(cx: &RoundContext, board: &Board, progress: &watch::Sen
 fn startable(cx: &RoundContext, board: &Board, running: usize) -> Vec<Subtask> {
     let room = usize::try_from(cx.spec.settings.workers).unwrap_or(usize::MAX).saturating_sub(running);
     let known = board.lock();
+    if known.settling {
+        return Vec::new();
+    }
     let subtasks: Vec<Subtask> = known.pieces.iter().map(|piece| piece.subtask.clone()).collect();
     let ids = |wanted: &dyn Fn(Progress) -> bool| -> BTreeSet<String> {
         let pieces = known.pieces.iter().filter(|piece| wanted(piece.progress));
@@ -79,6 +82,53 @@ fn startable(cx: &RoundContext, board: &Board, running: usize) -> Vec<Subtask> {
     let ended = ids(&Progress::is_over);
     let ready = plan::ready(&subtasks, &started, &ended, known.planned);
     subtasks.into_iter().filter(|subtask| ready.contains(&subtask.id)).take(room).collect()
+}
+
+/// Does a subtask that may stand for several: those are shown beside it, at no cost of their own.
+async fn with_its_parts(cx: &RoundContext, board: &Board, subtask: Subtask) -> Result<(), Stop> {
+    let id = subtask.id.clone();
+    let parts: Vec<Subtask> = {
+        let known = board.lock();
+        let parts = known.piece(&id).map(|piece| piece.parts.clone()).unwrap_or_default();
+        parts.into_iter().filter(|part| part.id != id).collect()
+    };
+    for part in &parts {
+        let event = Event::WorkerStarted { worker: part.id.clone(), title: part.title.clone(), attempt: 1 };
+        cx.journal.say(format!("worker.started/{}/1", part.id), event).await?;
+    }
+    subtask_to_its_end(cx, board, subtask).await?;
+    let mut model = String::new();
+    for attempt in (1..).take_while(|_| !parts.is_empty()) {
+        let Some(asked) = cx.journal.recorded::<Asked>(&format!("work/{id}/{attempt}"))? else { break };
+        model = asked.result.map_or(model, |record| record.model);
+    }
+    for part in &parts {
+        let (usable, files) = {
+            let known = board.lock();
+            let there = |path: &&RelPath| known.files.get(*path).is_some_and(|file| file.current.is_some());
+            let files = part.owns.iter().filter(there).map(ToString::to_string).collect();
+            let usable = known.piece(&id).is_some_and(|piece| piece.progress == Progress::Usable);
+            (usable, files)
+        };
+        let (key, event) = if usable {
+            let event = Event::WorkerFinished {
+                worker: part.id.clone(),
+                attempt: 1,
+                model: model.clone(),
+                tokens_in: 0,
+                tokens_out: 0,
+                duration_ms: 0,
+                files,
+                spent: board.lock().spent(),
+            };
+            ("finished", event)
+        } else {
+            let reason = format!("{id}, with which it was done, gave no usable answer");
+            ("failed", Event::WorkerFailed { worker: part.id.clone(), attempt: 1, reason, again: false })
+        };
+        cx.journal.say(format!("worker.{key}/{}/1", part.id), event).await?;
+    }
+    Ok(())
 }
 
 /// An answer that could be used.
