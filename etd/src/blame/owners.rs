@@ -52,6 +52,11 @@ impl Owners {
         self.iter().filter(|(_, other)| *other == owner).map(|(path, _)| path.clone()).collect()
     }
 
+    /// All paths that have an owner, sorted.
+    pub fn paths(&self) -> impl Iterator<Item = &RelPath> {
+        self.files.values().map(|(path, _)| path)
+    }
+
     pub(super) fn iter(&self) -> impl Iterator<Item = (&RelPath, &str)> {
         self.files.values().map(|(path, owner)| (path, owner.as_str()))
     }

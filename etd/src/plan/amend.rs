@@ -53,7 +53,8 @@ pub fn amend(
     }
     plan.subtasks.retain(|one| !homeless.contains(&one.id));
     if let Some(layout) = contract.map(|contract| &contract.layout).filter(|layout| !layout.is_empty()) {
-        let wanted = |path: &String| layout.contains(path) || owners.contains_key(&path.trim_start_matches("./").to_lowercase());
+        let wanted =
+            |path: &String| layout.contains(path) || owners.contains_key(&path.trim_start_matches("./").to_lowercase());
         plan.contract.layout.retain(wanted);
     }
     let same = |one: &&Subtask| before.iter().any(|known| known == *one);

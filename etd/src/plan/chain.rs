@@ -64,7 +64,9 @@ fn join(
     }
     let place = |id: &str| plan.subtasks.iter().position(|one| one.id == id);
     let (Some(at), Some(from)) = (place(head), place(next)) else { return false };
-    let (Some(host), Some(guest)) = (plan.subtasks.get(at).cloned(), plan.subtasks.get(from).cloned()) else { return false };
+    let (Some(host), Some(guest)) = (plan.subtasks.get(at).cloned(), plan.subtasks.get(from).cloned()) else {
+        return false;
+    };
     let parts_of = |one: &Subtask| {
         let known = merged.iter().find(|known| known.into == one.id);
         known.map_or_else(|| vec![one.clone()], |known| known.parts.clone())

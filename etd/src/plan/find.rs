@@ -123,8 +123,10 @@ pub fn findings(plan: &Plan, task: &str, begun: &BTreeSet<String>, tree: &Tree, 
     for language in LANGUAGES.iter().filter(|language| language.is_of(plan)) {
         entries.extend(entry(plan, task, language, tree));
     }
-    let manifests: Vec<RelPath> =
-        found.iter().filter_map(|one| if let Finding::Manifest { path } = one { Some(path.clone()) } else { None }).collect();
+    let manifests: Vec<RelPath> = found
+        .iter()
+        .filter_map(|one| if let Finding::Manifest { path } = one { Some(path.clone()) } else { None })
+        .collect();
     for path in unowned(plan, &owned, tree).filter(|path| !manifests.contains(path)) {
         // Whoever is alone does it all.
         let fits = plan.subtasks.len() == 1 || fitting(plan, &path, begun).is_some();
@@ -200,7 +202,8 @@ fn waits(plan: &Plan) -> Vec<Finding> {
         };
         let members: Vec<usize> = (from..edges.len()).filter(|at| circle(*at)).collect();
         if !members.is_empty() {
-            let ids = members.iter().filter_map(|at| plan.subtasks.get(*at)).map(|subtask| subtask.id.clone()).collect();
+            let ids =
+                members.iter().filter_map(|at| plan.subtasks.get(*at)).map(|subtask| subtask.id.clone()).collect();
             found.push(Finding::Cycle { ids });
             told.extend(members);
         }
@@ -213,7 +216,9 @@ fn interfaces(plan: &Plan, tree: &Tree) -> Vec<Finding> {
     let provided: Vec<(&Subtask, &String, Signature)> = plan
         .subtasks
         .iter()
-        .flat_map(|subtask| subtask.provides.iter().filter_map(move |text| Some((subtask, text, Signature::read(text)?))))
+        .flat_map(|subtask| {
+            subtask.provides.iter().filter_map(move |text| Some((subtask, text, Signature::read(text)?)))
+        })
         .collect();
     let shared = words(&plan.contract.shared);
     let mut found = Vec::new();
@@ -234,7 +239,10 @@ fn interfaces(plan: &Plan, tree: &Tree) -> Vec<Finding> {
                 continue;
             }
             // A list of names in one text, or a name in another's signature.
-            let named = plan.subtasks.iter().any(|one| one.provides.iter().any(|text| words(text).contains(wanted.symbol.as_str())));
+            let named = plan
+                .subtasks
+                .iter()
+                .any(|one| one.provides.iter().any(|text| words(text).contains(wanted.symbol.as_str())));
             let known = named || shared.contains(wanted.symbol.as_str()) || tree.knows(&wanted.symbol);
             if wanted.is_ours() && !known {
                 found.push(Finding::Unprovided { id: subtask.id.clone(), signature: text.clone() });
@@ -267,7 +275,10 @@ fn entry(plan: &Plan, task: &str, language: &Language, tree: &Tree) -> Option<Re
     let is_entry = |path: &RelPath| language.entries.contains(&path.file_name());
     let has_own = |path: &&RelPath| is_entry(path) || path.as_str().contains("bin/");
     // What the planner says of it counts, whatever the file is called.
-    let told = plan.subtasks.iter().any(|one| one.instructions.contains("func main") || one.instructions.contains("package main"));
+    let told = plan
+        .subtasks
+        .iter()
+        .any(|one| one.instructions.contains("func main") || one.instructions.contains("package main"));
     if files.iter().any(has_own) || told && !plan.contract.layout.iter().any(|path| path.ends_with("main.go")) {
         return None;
     }

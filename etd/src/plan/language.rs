@@ -46,7 +46,16 @@ pub(super) const LANGUAGES: &[Language] = &[
         words: &["typescript", "javascript", "node", "nodejs", "js", "ts"],
         extensions: &["ts", "tsx", "js", "jsx", "mjs", "cjs"],
         entries: &[
-            "index.ts", "main.ts", "server.ts", "app.ts", "cli.ts", "index.js", "main.js", "server.js", "app.js", "cli.js",
+            "index.ts",
+            "main.ts",
+            "server.ts",
+            "app.ts",
+            "cli.ts",
+            "index.js",
+            "main.js",
+            "server.js",
+            "app.js",
+            "cli.js",
         ],
         certain: false,
         entry: None,
@@ -58,7 +67,8 @@ impl Language {
     /// Whether the plan is written in it.
     pub(super) fn is_of(&self, plan: &Plan) -> bool {
         let named = plan.contract.language.to_lowercase();
-        let words: BTreeSet<&str> = named.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
+        let words: BTreeSet<&str> =
+            named.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
         self.words.iter().any(|word| words.contains(word)) || words.is_empty() && self.certain
     }
 
@@ -71,7 +81,8 @@ impl Language {
 pub(super) fn wants_program(task: &str) -> bool {
     let task = task.to_lowercase();
     let words: BTreeSet<&str> = task.split(|c: char| !c.is_alphanumeric()).collect();
-    let program = ["program", "server", "service", "cli", "binary", "daemon", "app", "application", "api", "tool", "bot"];
+    let program =
+        ["program", "server", "service", "cli", "binary", "daemon", "app", "application", "api", "tool", "bot"];
     let library = ["library", "lib", "package", "crate", "module"];
     program.iter().any(|word| words.contains(word)) && !library.iter().any(|word| words.contains(word))
 }
@@ -93,19 +104,28 @@ pub(super) fn is_by_the_way(path: &RelPath) -> bool {
         ".editorconfig",
     ];
     made.contains(&name.as_str())
-        || ["readme", "license", "licence", "changelog", "contributing", "copying"].iter().any(|stem| name.starts_with(stem))
+        || ["readme", "license", "licence", "changelog", "contributing", "copying"]
+            .iter()
+            .any(|stem| name.starts_with(stem))
         || path.extension().eq_ignore_ascii_case("md")
 }
 
 /// Whether a file only joins the others of its dir.
 pub(super) fn is_glue(path: &RelPath) -> bool {
-    matches!(path.file_name(), "__init__.py" | "mod.rs" | "index.ts" | "index.js" | "package-info.java" | "doc.go" | "py.typed")
+    matches!(
+        path.file_name(),
+        "__init__.py" | "mod.rs" | "index.ts" | "index.js" | "package-info.java" | "doc.go" | "py.typed"
+    )
 }
 
 /// A file's name without its endings and the marks of a test: what it has in common with the code that it goes with.
 pub(super) fn stem(path: &RelPath) -> String {
     let name = path.file_name().split('.').next().unwrap_or_default();
-    let name = name.strip_prefix("test_").or_else(|| name.strip_suffix("_test")).or_else(|| name.strip_suffix("Test")).unwrap_or(name);
+    let name = name
+        .strip_prefix("test_")
+        .or_else(|| name.strip_suffix("_test"))
+        .or_else(|| name.strip_suffix("Test"))
+        .unwrap_or(name);
     name.to_lowercase()
 }
 

@@ -29,13 +29,13 @@ mod signature;
 #[cfg(test)]
 mod tests;
 
-pub use reader::{Finished, Item, PlanReader};
 pub use amend::amend;
 pub use chain::merge;
 pub use find::{Finding, findings};
+pub use reader::{Finished, Item, PlanReader};
 pub use repair::{over_limit, ready, repair, single};
-pub(crate) use signature::{defines, symbol};
 pub use schema::schema;
+pub(crate) use signature::{defines, symbol};
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -117,7 +117,8 @@ fn agree(plan: &mut Plan, id: &str, requires: &str, provider: &str, provides: &s
     } else if !begun.contains(provider) {
         (provider, |one| &mut one.provides, provides, requires)
     } else {
-        plan.notes.push(format!("{id} requires `{requires}`, but {provider} provides `{provides}`, and both have started."));
+        plan.notes
+            .push(format!("{id} requires `{requires}`, but {provider} provides `{provides}`, and both have started."));
         return;
     };
     if let Some(subtask) = plan.subtasks.iter_mut().find(|one| one.id == who) {
@@ -133,12 +134,14 @@ fn provide(plan: &mut Plan, id: &str, signature: &str, begun: &BTreeSet<String>)
     let fits = |one: &&Subtask| {
         wanted.holder.as_ref().is_some_and(|holder| {
             let provides = one.provides.iter().filter_map(|text| Signature::read(text));
-            let named = provides.into_iter().any(|other| other.symbol == *holder || other.holder.as_ref() == Some(holder));
+            let named =
+                provides.into_iter().any(|other| other.symbol == *holder || other.holder.as_ref() == Some(holder));
             named || one.owns.iter().any(|path| language::stem(path) == holder.to_lowercase())
         })
     };
     let uses = |one: &&Subtask| {
-        one.id == id || one.requires.iter().any(|text| Signature::read(text).is_some_and(|one| one.same_symbol(&wanted)))
+        one.id == id
+            || one.requires.iter().any(|text| Signature::read(text).is_some_and(|one| one.same_symbol(&wanted)))
     };
     let owner = plan.subtasks.iter().filter(open).find(fits).or_else(|| plan.subtasks.iter().filter(open).find(uses));
     let Some(owner) = owner.map(|one| one.id.clone()) else {

@@ -5,14 +5,48 @@ use std::collections::BTreeSet;
 
 /// Words that stand before a definition and say nothing of its shape.
 const MODIFIERS: &[&str] = &[
-    "pub", "pub(crate)", "pub(super)", "export", "default", "async", "unsafe", "static", "public", "private", "protected", "final",
-    "abstract", "override", "extern", "inline", "declare", "virtual", "constexpr",
+    "pub",
+    "pub(crate)",
+    "pub(super)",
+    "export",
+    "default",
+    "async",
+    "unsafe",
+    "static",
+    "public",
+    "private",
+    "protected",
+    "final",
+    "abstract",
+    "override",
+    "extern",
+    "inline",
+    "declare",
+    "virtual",
+    "constexpr",
 ];
 
 /// Words that begin a definition.
 const KEYWORDS: &[&str] = &[
-    "func", "fn", "def", "function", "class", "struct", "enum", "trait", "interface", "type", "record", "const", "let", "var", "val",
-    "union", "typedef", "namespace", "macro_rules!",
+    "func",
+    "fn",
+    "def",
+    "function",
+    "class",
+    "struct",
+    "enum",
+    "trait",
+    "interface",
+    "type",
+    "record",
+    "const",
+    "let",
+    "var",
+    "val",
+    "union",
+    "typedef",
+    "namespace",
+    "macro_rules!",
 ];
 
 /// A signature, taken apart.
@@ -43,9 +77,9 @@ fn leading(text: &str) -> &str {
 
 /// The name that a text ends with, and what stands before it, if that is a holder.
 fn trailing(text: &str) -> (&str, Option<&str>) {
-    let start = text.rfind(|c: char| !(c.is_alphanumeric() || "_$".contains(c))).map_or(0, |at| {
-        at + text.get(at..).and_then(|rest| rest.chars().next()).map_or(1, char::len_utf8)
-    });
+    let start = text
+        .rfind(|c: char| !(c.is_alphanumeric() || "_$".contains(c)))
+        .map_or(0, |at| at + text.get(at..).and_then(|rest| rest.chars().next()).map_or(1, char::len_utf8));
     let name = text.get(start..).unwrap_or_default();
     let before = text.get(..start).unwrap_or_default();
     let before = before.strip_suffix('.').or_else(|| before.strip_suffix("::")).or_else(|| before.strip_suffix('#'));
@@ -74,7 +108,8 @@ impl Signature {
                 rest = after.trim_start();
             }
             let name = leading(rest);
-            match rest.get(name.len()..).and_then(|after| after.strip_prefix('.').or_else(|| after.strip_prefix("::"))) {
+            match rest.get(name.len()..).and_then(|after| after.strip_prefix('.').or_else(|| after.strip_prefix("::")))
+            {
                 Some(after) => {
                     holder = Some(name.to_owned());
                     leading(after)

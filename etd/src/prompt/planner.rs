@@ -118,8 +118,18 @@ pub fn repair(brief: &RepairBrief<'_>, window: Window) -> Prompt {
     let findings = brief.findings.iter().map(|finding| format!("- {finding}")).collect();
     let sections = vec![
         Section::text("the contract", "The contract of your plan:", contract, Rank::Shared),
-        Section::lines("what is under way", "Subtasks under way:", begun.into_iter().map(show::plan_line).collect(), Rank::Own),
-        Section::lines("what can change", "Subtasks that can still change:", open.iter().map(whole).collect(), Rank::Own),
+        Section::lines(
+            "what is under way",
+            "Subtasks under way:",
+            begun.into_iter().map(show::plan_line).collect(),
+            Rank::Own,
+        ),
+        Section::lines(
+            "what can change",
+            "Subtasks that can still change:",
+            open.iter().map(whole).collect(),
+            Rank::Own,
+        ),
         Section::text("the task", "Task:", brief.task, Rank::Task),
         Section::lines("the findings", "Your plan for it has gaps:", findings, Rank::Task),
         Section::text("the request", "", REPAIR, Rank::Task),

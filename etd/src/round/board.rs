@@ -5,6 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use proto::report::{CheckReport, CheckStatus, Refusal, UsageShare};
 
+use super::handing::Said;
 use crate::blame::Owners;
 use crate::calls::{self, CallResult};
 use crate::plan::{CheckHint, Contract, Subtask};
@@ -122,6 +123,12 @@ pub(super) struct Known {
     pub check_asked: bool,
     /// Builds, oldest first.
     pub builds: Vec<Built>,
+    /// What the fixes of this moment said instead of changing anything.
+    pub said: Vec<Said>,
+    /// What of it the next fixes are about: to whom, what.
+    pub handed: Vec<(String, Said)>,
+    /// Errors that were handed on before: fingerprint, from, to.
+    pub handed_before: BTreeSet<(String, String, String)>,
     /// Whether every way of fixing was tried.
     pub exhausted: bool,
     /// Whether the best tree couldn't be put back as a whole.

@@ -142,8 +142,11 @@ async fn report(cx: &RoundContext, board: &Board, halt: Option<Halt>) -> Result<
         files: subtask.owns.iter().map(ToString::to_string).collect(),
     };
     // Those that one worker did in one call are told one by one, as they were planned.
-    let subtasks: Vec<SubtaskReport> =
-        known.pieces.iter().flat_map(|piece| piece.planned().iter().map(move |subtask| reported(piece, subtask))).collect();
+    let subtasks: Vec<SubtaskReport> = known
+        .pieces
+        .iter()
+        .flat_map(|piece| piece.planned().iter().map(move |subtask| reported(piece, subtask)))
+        .collect();
     let best = known.best();
     let mut check = best.map_or_else(no_check, |best| best.check.clone());
     if known.unrestored && check.status == CheckStatus::Green {

@@ -7,6 +7,8 @@ mod board;
 mod checking;
 mod closing;
 mod context;
+mod handing;
+mod integrating;
 mod journal;
 mod judging;
 mod logs;

@@ -67,7 +67,9 @@ pub(super) async fn complete(
             board.lock().settling = true;
             let begun = begun(cx, board);
             let (complete, mut events) = settle(cx, drafted, answer, &begun, &tree);
-            let parts = |one: &Subtask| complete.merged.iter().find(|merged| merged.into == one.id).map_or(1, |merged| merged.parts.len());
+            let parts = |one: &Subtask| {
+                complete.merged.iter().find(|merged| merged.into == one.id).map_or(1, |merged| merged.parts.len())
+            };
             let event = Event::PlanReady {
                 subtasks: u32::try_from(complete.plan.subtasks.iter().map(parts).sum::<usize>()).unwrap_or(u32::MAX),
                 form: form_name(complete.plan.form).to_owned(),
@@ -111,7 +113,7 @@ fn begun(cx: &RoundContext, board: &Board) -> BTreeSet<String> {
 }
 
 /// The tree as it was before the round.
-async fn tree(cx: &RoundContext, board: &Board) -> Result<Tree, Stop> {
+pub(super) async fn tree(cx: &RoundContext, board: &Board) -> Result<Tree, Stop> {
     let mut ours: BTreeSet<String> = writing::created_before(cx)?;
     let touched = |known: &board::Known| -> Vec<String> {
         let new = known.files.iter().filter(|(_, file)| file.original.is_none());
@@ -140,7 +142,9 @@ async fn question(cx: &RoundContext, board: &Board, drafted: &Drafted) -> Result
     let known = match cx.journal.recorded::<Vec<String>>("plan/findings")? {
         Some(known) => known,
         // A plan of a daemon that didn't ask.
-        None if !drafted.whole || cx.journal.recorded::<serde_json::Value>("plan/complete")?.is_some() => return Ok(None),
+        None if !drafted.whole || cx.journal.recorded::<serde_json::Value>("plan/complete")?.is_some() => {
+            return Ok(None);
+        }
         None => {
             let tree = tree(cx, board).await?;
             let begun = begun(cx, board);
@@ -259,7 +263,8 @@ fn adopt(known: &mut board::Known, complete: Complete) {
         for path in &subtask.owns {
             known.owners.claim(path.clone(), &subtask.id);
         }
-        let added: BTreeSet<RelPath> = added.iter().map(|(_, path)| path).filter(|path| subtask.owns.contains(path)).cloned().collect();
+        let added: BTreeSet<RelPath> =
+            added.iter().map(|(_, path)| path).filter(|path| subtask.owns.contains(path)).cloned().collect();
         if let Some(piece) = known.pieces.iter_mut().find(|piece| piece.subtask.id == subtask.id) {
             piece.subtask = subtask;
             piece.added = added;

@@ -1,7 +1,7 @@
 //! The workers: each subtask starts when its place in the plan allows it, answers, is reviewed where a reviewer is configured, and its
 //! files land.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
@@ -12,20 +12,19 @@ use tokio::sync::watch;
 
 use super::board::{Board, Progress};
 use super::context::{Asked, Question, RoundContext, Seen, Stop};
+use super::integrating;
 use super::judging::{Given, Lacking, judged};
 use super::logs::Decision;
 use super::resolving::{self, Contents, Kept};
 use super::verdict::Halt;
 use super::writing::{self, Shrink, Wanted, Written};
 use crate::answer::{self, Answer, Expected, Problem};
-use crate::blame::INTEGRATOR;
 use crate::calls::{CallRecord, Priority};
 use crate::plan::{self, Subtask};
 use crate::prompt::{self, Retry, ReviewBrief, WorkerBrief};
 use crate::provider::StopReason;
 use crate::relpath::RelPath;
 use crate::store::NewEvent;
-use crate::workspace::policy;
 
 /// Times that an answer without usable files, and one whose files changed meanwhile, is asked again.
 const RETRIES: u32 = 1;
@@ -62,7 +61,7 @@ pub(super) async fn work(cx: &RoundContext, board: &Board, progress: &watch::Sen
     }
     match halted {
         Some(halt) => Err(halt.into()),
-        None => take_over(cx, board).await,
+        None => integrating::integrate(cx, board).await,
     }
 }
 
@@ -505,49 +504,5 @@ async fn settle(
     if !candidate.answer.remarks.is_empty() {
         known.notes.push((subtask.id.clone(), candidate.answer.remarks));
     }
-    Ok(())
-}
-
-/// Files that nobody owns and that a worker gave nevertheless: the integrator takes the first one of each path over as it is, which
-/// saves a call.
-async fn take_over(cx: &RoundContext, board: &Board) -> Result<(), Stop> {
-    if cx.workspace.is_none() {
-        return Ok(());
-    }
-    let offers = {
-        let mut known = board.lock();
-        let order: Vec<String> = known.pieces.iter().map(|piece| piece.subtask.id.clone()).collect();
-        let mut offers = std::mem::take(&mut known.offers);
-        // In the plan's order, whoever was quicker.
-        offers.sort_by_key(|(worker, ..)| order.iter().position(|id| id == worker));
-        let mut taken: BTreeMap<RelPath, (String, String)> = BTreeMap::new();
-        for (worker, path, content) in offers {
-            if known.owners.owner_of(&path).is_none() {
-                taken.entry(path).or_insert((worker, content));
-            }
-        }
-        taken
-    };
-    if offers.is_empty() {
-        return Ok(());
-    }
-    let (_, seen) = cx.views(offers.keys().cloned().collect()).await?;
-    let mut wanted = Vec::new();
-    let mut refused = Vec::new();
-    for (path, (worker, content)) in offers {
-        // What is there already wasn't shown to the worker: it isn't overwritten.
-        let there = !seen.get(&path).is_some_and(Option::is_none);
-        let unseen = || "no subtask owns it, and its content wasn't shown".to_owned();
-        match policy::may_write(&path, &cx.spec.task) {
-            Ok(_) if !there => {
-                wanted.push(Wanted { path, content: Some(content), shrink: Shrink::Refuse, moved_to: None })
-            }
-            // Whoever asked for it is told, not the integrator, who only would have carried it out.
-            Ok(_) => refused.push(Refusal { path: path.to_string(), reason: unseen(), worker }),
-            Err(reason) => refused.push(Refusal { path: path.to_string(), reason, worker }),
-        }
-    }
-    let seen = Seen::new();
-    writing::write(cx, board, "takeover", INTEGRATOR, wanted, &seen, refused).await?;
     Ok(())
 }
