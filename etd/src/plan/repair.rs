@@ -130,6 +130,11 @@ fn agree(plan: &mut Plan, id: &str, requires: &str, provider: &str, provides: &s
 /// What nobody provides is defined by whoever's files fit, else by the first that uses it.
 fn provide(plan: &mut Plan, id: &str, signature: &str, begun: &BTreeSet<String>) {
     let Some(wanted) = Signature::read(signature) else { return };
+    let same = |text: &String| Signature::read(text).is_some_and(|one| one.same_symbol(&wanted));
+    // Somebody may have got it for another subtask that uses it.
+    if plan.subtasks.iter().any(|one| one.provides.iter().any(same)) {
+        return;
+    }
     let open = |one: &&Subtask| !begun.contains(&one.id);
     let fits = |one: &&Subtask| {
         wanted.holder.as_ref().is_some_and(|holder| {
@@ -149,10 +154,6 @@ fn provide(plan: &mut Plan, id: &str, signature: &str, begun: &BTreeSet<String>)
         return;
     };
     let Some(subtask) = plan.subtasks.iter_mut().find(|one| one.id == owner) else { return };
-    // It may have got it for another subtask that uses it.
-    if subtask.provides.iter().any(|text| Signature::read(text).is_some_and(|one| one.same_symbol(&wanted))) {
-        return;
-    }
     subtask.requires.retain(|text| !Signature::read(text).is_some_and(|one| one.same_symbol(&wanted)));
     subtask.provides.push(signature.to_owned());
     let more = format!("\nNobody else defines `{signature}`: define it in your files, unless a library does.");

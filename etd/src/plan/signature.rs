@@ -132,10 +132,13 @@ impl Signature {
         if !is_name(symbol) || head.contains('/') && keyword.is_none() {
             return None;
         }
+        // From the name on; before it stand a keyword and a holder, or a type, which counts.
+        let typed = keyword.is_none() && holder.is_none();
+        let shape = compared.find(symbol).filter(|_| !typed).and_then(|at| compared.get(at..)).unwrap_or(compared);
         Some(Self {
             symbol: symbol.to_owned(),
             holder: holder.filter(|holder| is_name(holder)),
-            text: squeezed(compared),
+            text: squeezed(shape),
             detailed: keyword.is_some() || compared.contains('('),
             callable: compared.contains('('),
         })

@@ -167,6 +167,17 @@ impl Known {
         self.pieces.iter().find(|piece| piece.subtask.id == id)
     }
 
+    /// The contract, with what the coordination call said in its place where a plan in prose brought none.
+    pub(super) fn agreed(&self) -> Contract {
+        let mut contract = self.contract.clone();
+        if contract.shared.is_empty()
+            && let Some(brief) = &self.brief
+        {
+            contract.shared.clone_from(brief);
+        }
+        contract
+    }
+
     /// Notes how far a subtask is.
     pub(super) fn progress(&mut self, id: &str, progress: Progress) {
         if let Some(piece) = self.pieces.iter_mut().find(|piece| piece.subtask.id == id) {

@@ -365,7 +365,7 @@ async fn fix(
     let name = format!("{}/{owner}", fix_name(iteration, round));
     let (subtask, contract) = {
         let known = board.lock();
-        (known.piece(owner).map(|piece| piece.subtask.clone()), known.contract.clone())
+        (known.piece(owner).map(|piece| piece.subtask.clone()), known.agreed())
     };
     let (by, role) = fixer(cx, owner, subtask.as_ref(), assignment.step)?;
     let (files, mut seen) = cx.views(assignment.files.clone()).await?;

@@ -54,7 +54,7 @@ pub(super) async fn integrate(cx: &RoundContext, board: &Board) -> Result<(), St
     if cx.workspace.is_none() {
         return Ok(());
     }
-    let (offers, mut refused) = offers(cx, board);
+    let (offers, refused) = offers(cx, board);
     let needs = match cx.journal.recorded::<Needs>(NEEDS)? {
         Some(needs) => needs,
         None => {
@@ -71,18 +71,22 @@ pub(super) async fn integrate(cx: &RoundContext, board: &Board) -> Result<(), St
             Some(Wanted { path: path.clone(), content: Some(content.clone()), shrink: Shrink::Refuse, moved_to: None })
         })
         .collect();
-    let done = if needs.why.is_empty() { BTreeSet::new() } else { ask(cx, board, &needs, &offers).await? };
-    // Whoever gave what wasn't taken is told, not the integrator.
-    for (path, given) in offers.iter().filter(|(path, _)| needs.files.contains(path) && !done.contains(*path)) {
-        let reason = "no subtask owns it, and the integrator gave nothing for it".to_owned();
-        refused.extend(given.iter().map(|(worker, _)| Refusal {
-            path: path.to_string(),
-            reason: reason.clone(),
-            worker: worker.clone(),
-        }));
-    }
     if !wanted.is_empty() || !refused.is_empty() {
         writing::write(cx, board, "takeover", INTEGRATOR, wanted, &Seen::new(), refused).await?;
+    }
+    if needs.why.is_empty() {
+        return Ok(());
+    }
+    let done = ask(cx, board, &needs, &offers).await?;
+    // Whoever gave what wasn't taken is told, not the integrator.
+    let reason = "no subtask owns it, and the integrator gave nothing for it";
+    let left = offers.iter().filter(|(path, _)| needs.files.contains(path) && !done.contains(*path));
+    let refused: Vec<Refusal> = left
+        .flat_map(|(path, given)| given.iter().map(move |(worker, _)| (path.to_string(), worker.clone())))
+        .map(|(path, worker)| Refusal { path, reason: reason.to_owned(), worker })
+        .collect();
+    if !refused.is_empty() {
+        writing::write(cx, board, "integrate/refused", INTEGRATOR, Vec::new(), &Seen::new(), refused).await?;
     }
     Ok(())
 }
@@ -239,7 +243,7 @@ async fn ask(cx: &RoundContext, board: &Board, needs: &Needs, offers: &Offers) -
             .map(|(path, _)| path.clone())
             .take(SHOWN)
             .collect();
-        (known.contract.clone(), plan, others)
+        (known.agreed(), plan, others)
     };
     let offered: Vec<(String, FileView)> = needs
         .files

@@ -139,12 +139,14 @@ pub(super) async fn tree(cx: &RoundContext, board: &Board) -> Result<Tree, Stop>
 
 /// What the planner answers about its plan. None: it wasn't asked, or gave nothing that can be used.
 async fn question(cx: &RoundContext, board: &Board, drafted: &Drafted) -> Result<Option<String>, Stop> {
+    // A plan that was settled without an answer stays so.
+    let settled = cx.journal.recorded::<serde_json::Value>("plan/complete")?.is_some();
+    if settled && cx.journal.recorded::<serde_json::Value>("plan/repair")?.is_none() {
+        return Ok(None);
+    }
     let known = match cx.journal.recorded::<Vec<String>>("plan/findings")? {
         Some(known) => known,
-        // A plan of a daemon that didn't ask.
-        None if !drafted.whole || cx.journal.recorded::<serde_json::Value>("plan/complete")?.is_some() => {
-            return Ok(None);
-        }
+        None if !drafted.whole => return Ok(None),
         None => {
             let tree = tree(cx, board).await?;
             let begun = begun(cx, board);
