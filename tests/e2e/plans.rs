@@ -45,6 +45,8 @@ fn forgotten() -> Story {
         ])
         .raw_plan(&plan)
         .says("plan#2", &mended)
+        // Asked again after a death, it is told that more is under way.
+        .says("plan#3", &mended)
         .expects("plan#2", "three.txt is in the layout, and nobody owns it")
         .file("one", "one.txt", TINY_ONE)
         .file("two", "two.txt", TINY_MENDED)

@@ -62,6 +62,8 @@ pub(super) struct Signature {
     detailed: bool,
     /// Whether it can be called.
     callable: bool,
+    /// Whether it begins with the word for a definition.
+    keyword: bool,
 }
 
 fn is_name(word: &str) -> bool {
@@ -141,6 +143,7 @@ impl Signature {
             text: squeezed(shape),
             detailed: keyword.is_some() || compared.contains('('),
             callable: compared.contains('('),
+            keyword: keyword.is_some(),
         })
     }
 
@@ -207,7 +210,7 @@ pub(crate) fn defines(path: &str, source: &str, symbol: &str) -> Option<bool> {
     }
     let line_defines = |line: &str| {
         words(line).contains(symbol)
-            && (Signature::read(line).is_some_and(|one| one.symbol == symbol)
+            && (Signature::read(line).is_some_and(|one| one.keyword && one.symbol == symbol)
                 || line.trim_start().starts_with("export {")
                 // Methods of a class, members of an interface or of a Go `type (` group.
                 || leading(line.trim_start().trim_start_matches("async ")) == symbol)

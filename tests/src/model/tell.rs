@@ -34,6 +34,8 @@ pub(crate) struct Answer {
     /// None: nobody scripted it.
     pub(crate) text: Option<String>,
     pub(crate) complaints: Vec<String>,
+    /// The place of the request among those of its label that differ, from 1.
+    pub(crate) place: usize,
 }
 
 macro_rules! pattern {
@@ -149,7 +151,7 @@ pub(crate) fn tell(story: &Story, told: &mut Told, asked: &Asked, meaning: &Mean
         None => format!("{}/{}", meaning.chapter, meaning.kind.name()),
     };
     let place = told.place(&label, &text);
-    let mut answer = Answer::default();
+    let mut answer = Answer { place, ..Answer::default() };
     for (on, wanted) in &story.expects {
         if on.selects(meaning.kind, meaning.subtask.as_deref(), &asked.model)
             && on.nth.is_none_or(|nth| nth == place)
