@@ -112,19 +112,26 @@ fn no_wait(plan: &mut Plan, id: &str, other: &str, begun: &BTreeSet<String>) {
 
 /// Both sides of an interface say the same: the provider's text counts, unless only the provider can still be told.
 fn agree(plan: &mut Plan, id: &str, requires: &str, provider: &str, provides: &str, begun: &BTreeSet<String>) {
-    let (who, list, from, to): (&str, fn(&mut Subtask) -> &mut Vec<String>, &str, &str) = if !begun.contains(id) {
-        (id, |one| &mut one.requires, requires, provides)
-    } else if !begun.contains(provider) {
-        (provider, |one| &mut one.provides, provides, requires)
+    let open = |who: &str| !begun.contains(who);
+    let counts = if open(id) {
+        provides
+    } else if open(provider) {
+        requires
     } else {
-        plan.notes
-            .push(format!("{id} requires `{requires}`, but {provider} provides `{provides}`, and both have started."));
-        return;
+        let text = format!("{id} requires `{requires}`, but {provider} provides `{provides}`, and both have started.");
+        return plan.notes.push(text);
     };
-    if let Some(subtask) = plan.subtasks.iter_mut().find(|one| one.id == who) {
-        list(subtask).iter_mut().filter(|text| *text == from).for_each(|text| to.clone_into(text));
-        plan.notes.push(format!("{id} requires `{requires}`, but {provider} provides `{provides}`: `{to}` counts."));
+    for one in plan.subtasks.iter_mut().filter(|one| open(&one.id)) {
+        let list = if one.id == id {
+            &mut one.requires
+        } else if one.id == provider {
+            &mut one.provides
+        } else {
+            continue;
+        };
+        list.iter_mut().filter(|text| *text == requires || *text == provides).for_each(|text| counts.clone_into(text));
     }
+    plan.notes.push(format!("{id} requires `{requires}`, but {provider} provides `{provides}`: `{counts}` counts."));
 }
 
 /// What nobody provides is defined by whoever's files fit, else by the first that uses it.
