@@ -13,6 +13,7 @@ mod newcomer;
 mod outcomes;
 mod output;
 mod pipeline;
+mod plans;
 mod projects;
 mod providers;
 mod readme;

@@ -13,6 +13,7 @@
 mod coordinate;
 mod fit;
 mod fix;
+mod integrator;
 mod planner;
 mod review;
 mod show;
@@ -26,7 +27,8 @@ use crate::relpath::RelPath;
 
 pub use coordinate::{CoordinateBrief, coordinate};
 pub use fix::{FixBrief, fix};
-pub use planner::{PlannerBrief, planner};
+pub use integrator::{IntegratorBrief, integrator};
+pub use planner::{PlannerBrief, RepairBrief, planner, repair};
 pub use review::{ReviewBrief, parse_review, review};
 pub use synthesis::{SynthesisBrief, synthesis};
 pub use tester::{TesterBrief, tester};

@@ -1,8 +1,10 @@
 //! The planner: from a task to a contract and subtasks that own files.
 
+use std::collections::BTreeSet;
+
 use super::fit::{Rank, Section, fit};
 use super::{FileView, Window, show};
-use crate::plan::Subtask;
+use crate::plan::{Plan, Subtask};
 use crate::provider::Prompt;
 use crate::workspace::TreeFile;
 
@@ -86,5 +88,51 @@ pub fn planner(brief: &PlannerBrief<'_>, window: Window) -> Prompt {
         Rank::Task,
     ));
     sections.push(Section::text("the task", "Task:", brief.task, Rank::Task));
+    fit(SYSTEM.to_owned(), sections, window)
+}
+
+/// What a planner is told of its own plan.
+#[derive(Clone, Copy, Debug)]
+pub struct RepairBrief<'a> {
+    /// The user's words.
+    pub task: &'a str,
+    /// The plan so far.
+    pub plan: &'a Plan,
+    /// Subtasks that nothing can be given to any more.
+    pub begun: &'a BTreeSet<String>,
+    /// What was found, a clause each.
+    pub findings: &'a [String],
+}
+
+const REPAIR: &str = "Mend your plan. Answer in the same form, with `subtasks` holding only those that change, whole and with their ids, \
+    and new ones with new ids. What is under way stays as it is and keeps its files. In the contract give only `layout`, and leave the \
+    rest of it empty: a path that you leave out there isn't wanted.";
+
+/// The prompt that asks a planner to mend its plan.
+#[must_use]
+pub fn repair(brief: &RepairBrief<'_>, window: Window) -> Prompt {
+    let contract = show::contract(&brief.plan.contract, super::fit::budget(window) / 3);
+    let (begun, open): (Vec<&Subtask>, Vec<&Subtask>) =
+        brief.plan.subtasks.iter().partition(|one| brief.begun.contains(&one.id));
+    let whole = |one: &&Subtask| serde_json::to_string(one).unwrap_or_default();
+    let findings = brief.findings.iter().map(|finding| format!("- {finding}")).collect();
+    let sections = vec![
+        Section::text("the contract", "The contract of your plan:", contract, Rank::Shared),
+        Section::lines(
+            "what is under way",
+            "Subtasks under way:",
+            begun.into_iter().map(show::plan_line).collect(),
+            Rank::Own,
+        ),
+        Section::lines(
+            "what can change",
+            "Subtasks that can still change:",
+            open.iter().map(whole).collect(),
+            Rank::Own,
+        ),
+        Section::text("the task", "Task:", brief.task, Rank::Task),
+        Section::lines("the findings", "Your plan for it has gaps:", findings, Rank::Task),
+        Section::text("the request", "", REPAIR, Rank::Task),
+    ];
     fit(SYSTEM.to_owned(), sections, window)
 }

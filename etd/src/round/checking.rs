@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::board::{Board, Built};
 use super::context::{Question, RoundContext, Stop};
+use super::handing;
 use super::logs::Decision;
 use super::resolving::{self, Contents};
 use super::verdict::Halt;
@@ -293,14 +294,22 @@ async fn mend(
     let stronger = !worker.fallbacks.is_empty();
     let last = iteration + 1 == cx.spec.settings.max_iterations;
     let mut served = true;
+    let mut changed = false;
+    let mut asked = BTreeSet::new();
+    let mut handed: Vec<Assignment> = Vec::new();
     for round in 1.. {
         let (subtasks, owners) = {
             let known = board.lock();
             let subtasks: Vec<Subtask> = known.pieces.iter().map(|piece| piece.subtask.clone()).collect();
             (subtasks, known.owners.clone())
         };
-        let verdict = blame::assign(&recorded.run.diagnostics, &owners, &subtasks, history, stronger, last);
-        let Verdict::Fix(assignments) = verdict else { break };
+        let assignments = if handed.is_empty() {
+            let verdict = blame::assign(&recorded.run.diagnostics, &owners, &subtasks, history, stronger, last);
+            let Verdict::Fix(assignments) = verdict else { break };
+            assignments
+        } else {
+            std::mem::take(&mut handed)
+        };
         history.record(&assignments);
         // New files that fixes claimed before the daemon died stay theirs.
         for key in cx.journal.recorded_before() {
@@ -311,12 +320,15 @@ async fn mend(
             }
         }
         let fixes = assignments.iter().map(|assignment| fix(cx, board, iteration, round, assignment, recorded));
-        let mut changed = false;
+        let mut busy = BTreeSet::new();
         let mut halted = None;
-        for result in join_all(fixes).await {
+        for (result, assignment) in join_all(fixes).await.into_iter().zip(&assignments) {
             match result {
                 Ok(fixed) => {
-                    changed |= !fixed.files.is_empty();
+                    if !fixed.files.is_empty() {
+                        changed = true;
+                        busy.insert(assignment.owner.clone());
+                    }
                     served &= fixed.served;
                 }
                 Err(Stop::Halt(halt)) => halted = Some(halt),
@@ -326,7 +338,9 @@ async fn mend(
         if let Some(halt) = halted {
             return Err(halt.into());
         }
-        if changed {
+        // One that says whose file is to blame counts at once; the next rung waits.
+        handed = handing::handed_on(board, &assignments, &mut asked, &busy);
+        if changed && handed.is_empty() {
             return Ok(Mended::Changed);
         }
     }
@@ -351,7 +365,7 @@ async fn fix(
     let name = format!("{}/{owner}", fix_name(iteration, round));
     let (subtask, contract) = {
         let known = board.lock();
-        (known.piece(owner).map(|piece| piece.subtask.clone()), known.contract.clone())
+        (known.piece(owner).map(|piece| piece.subtask.clone()), known.agreed())
     };
     let (by, role) = fixer(cx, owner, subtask.as_ref(), assignment.step)?;
     let (files, mut seen) = cx.views(assignment.files.clone()).await?;
@@ -359,7 +373,8 @@ async fn fix(
     seen.extend(show_seen);
     let placeless = assignment.diagnostics.iter().all(|diagnostic| diagnostic.file.is_none());
     let log_tail = placeless.then(|| log_tail(&recorded.run));
-    let tried = tried(board, iteration);
+    let mut tried = tried(board, iteration);
+    tried.extend(handing::words_for(board, owner));
     let first = assignment.diagnostics.first().map(Diagnostic::headline).unwrap_or_default();
     let event = Event::FixAssigned {
         iteration,
@@ -410,6 +425,7 @@ async fn fix(
             refused.extend(resolving::not_mine(&board.lock(), owner, &assignment.files, &mut resolved));
             let written =
                 writing::write(cx, board, &format!("fix/{name}"), owner, wanted, &asked.seen, refused).await?;
+            handing::note(board, owner, assignment, &answer, &written);
             let changed = written.changed();
             let failed = match resolving::reasons(&resolved.failed) {
                 _ if !changed.is_empty() => None,

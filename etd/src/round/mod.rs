@@ -7,12 +7,15 @@ mod board;
 mod checking;
 mod closing;
 mod context;
+mod handing;
+mod integrating;
 mod journal;
 mod judging;
 mod logs;
 mod net;
 mod planning;
 mod resolving;
+mod settling;
 mod testing;
 #[cfg(test)]
 pub(crate) mod tests;

@@ -1,7 +1,7 @@
 //! The workers: each subtask starts when its place in the plan allows it, answers, is reviewed where a reviewer is configured, and its
 //! files land.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
@@ -11,21 +11,20 @@ use proto::report::Refusal;
 use tokio::sync::watch;
 
 use super::board::{Board, Progress};
-use super::context::{Question, RoundContext, Seen, Stop};
+use super::context::{Asked, Question, RoundContext, Seen, Stop};
+use super::integrating;
 use super::judging::{Given, Lacking, judged};
 use super::logs::Decision;
 use super::resolving::{self, Contents, Kept};
 use super::verdict::Halt;
 use super::writing::{self, Shrink, Wanted, Written};
 use crate::answer::{self, Answer, Expected, Problem};
-use crate::blame::INTEGRATOR;
 use crate::calls::{CallRecord, Priority};
 use crate::plan::{self, Subtask};
 use crate::prompt::{self, Retry, ReviewBrief, WorkerBrief};
 use crate::provider::StopReason;
 use crate::relpath::RelPath;
 use crate::store::NewEvent;
-use crate::workspace::policy;
 
 /// Times that an answer without usable files, and one whose files changed meanwhile, is asked again.
 const RETRIES: u32 = 1;
@@ -41,7 +40,7 @@ pub(super) async fn work(cx: &RoundContext, board: &Board, progress: &watch::Sen
         if !over {
             for subtask in startable(cx, board, running.len()) {
                 board.lock().progress(&subtask.id, Progress::Running);
-                running.push(subtask_to_its_end(cx, board, subtask));
+                running.push(with_its_parts(cx, board, subtask));
             }
         }
         if running.is_empty() && (over || board.lock().planned) {
@@ -62,7 +61,7 @@ pub(super) async fn work(cx: &RoundContext, board: &Board, progress: &watch::Sen
     }
     match halted {
         Some(halt) => Err(halt.into()),
-        None => take_over(cx, board).await,
+        None => integrating::integrate(cx, board).await,
     }
 }
 
@@ -70,6 +69,9 @@ pub(super) async fn work(cx: &RoundContext, board: &Board, progress: &watch::Sen
 fn startable(cx: &RoundContext, board: &Board, running: usize) -> Vec<Subtask> {
     let room = usize::try_from(cx.spec.settings.workers).unwrap_or(usize::MAX).saturating_sub(running);
     let known = board.lock();
+    if known.settling {
+        return Vec::new();
+    }
     let subtasks: Vec<Subtask> = known.pieces.iter().map(|piece| piece.subtask.clone()).collect();
     let ids = |wanted: &dyn Fn(Progress) -> bool| -> BTreeSet<String> {
         let pieces = known.pieces.iter().filter(|piece| wanted(piece.progress));
@@ -79,6 +81,53 @@ fn startable(cx: &RoundContext, board: &Board, running: usize) -> Vec<Subtask> {
     let ended = ids(&Progress::is_over);
     let ready = plan::ready(&subtasks, &started, &ended, known.planned);
     subtasks.into_iter().filter(|subtask| ready.contains(&subtask.id)).take(room).collect()
+}
+
+/// Does a subtask that may stand for several: those are shown beside it, at no cost of their own.
+async fn with_its_parts(cx: &RoundContext, board: &Board, subtask: Subtask) -> Result<(), Stop> {
+    let id = subtask.id.clone();
+    let parts: Vec<Subtask> = {
+        let known = board.lock();
+        let parts = known.piece(&id).map(|piece| piece.parts.clone()).unwrap_or_default();
+        parts.into_iter().filter(|part| part.id != id).collect()
+    };
+    for part in &parts {
+        let event = Event::WorkerStarted { worker: part.id.clone(), title: part.title.clone(), attempt: 1 };
+        cx.journal.say(format!("worker.started/{}/1", part.id), event).await?;
+    }
+    subtask_to_its_end(cx, board, subtask).await?;
+    let mut model = String::new();
+    for attempt in (1..).take_while(|_| !parts.is_empty()) {
+        let Some(asked) = cx.journal.recorded::<Asked>(&format!("work/{id}/{attempt}"))? else { break };
+        model = asked.result.map_or(model, |record| record.model);
+    }
+    for part in &parts {
+        let (usable, files) = {
+            let known = board.lock();
+            let there = |path: &&RelPath| known.files.get(*path).is_some_and(|file| file.current.is_some());
+            let files = part.owns.iter().filter(there).map(ToString::to_string).collect();
+            let usable = known.piece(&id).is_some_and(|piece| piece.progress == Progress::Usable);
+            (usable, files)
+        };
+        let (key, event) = if usable {
+            let event = Event::WorkerFinished {
+                worker: part.id.clone(),
+                attempt: 1,
+                model: model.clone(),
+                tokens_in: 0,
+                tokens_out: 0,
+                duration_ms: 0,
+                files,
+                spent: board.lock().spent(),
+            };
+            ("finished", event)
+        } else {
+            let reason = format!("{id}, with which it was done, gave no usable answer");
+            ("failed", Event::WorkerFailed { worker: part.id.clone(), attempt: 1, reason, again: false })
+        };
+        cx.journal.say(format!("worker.{key}/{}/1", part.id), event).await?;
+    }
+    Ok(())
 }
 
 /// An answer that could be used.
@@ -455,49 +504,5 @@ async fn settle(
     if !candidate.answer.remarks.is_empty() {
         known.notes.push((subtask.id.clone(), candidate.answer.remarks));
     }
-    Ok(())
-}
-
-/// Files that nobody owns and that a worker gave nevertheless: the integrator takes the first one of each path over as it is, which
-/// saves a call.
-async fn take_over(cx: &RoundContext, board: &Board) -> Result<(), Stop> {
-    if cx.workspace.is_none() {
-        return Ok(());
-    }
-    let offers = {
-        let mut known = board.lock();
-        let order: Vec<String> = known.pieces.iter().map(|piece| piece.subtask.id.clone()).collect();
-        let mut offers = std::mem::take(&mut known.offers);
-        // In the plan's order, whoever was quicker.
-        offers.sort_by_key(|(worker, ..)| order.iter().position(|id| id == worker));
-        let mut taken: BTreeMap<RelPath, (String, String)> = BTreeMap::new();
-        for (worker, path, content) in offers {
-            if known.owners.owner_of(&path).is_none() {
-                taken.entry(path).or_insert((worker, content));
-            }
-        }
-        taken
-    };
-    if offers.is_empty() {
-        return Ok(());
-    }
-    let (_, seen) = cx.views(offers.keys().cloned().collect()).await?;
-    let mut wanted = Vec::new();
-    let mut refused = Vec::new();
-    for (path, (worker, content)) in offers {
-        // What is there already wasn't shown to the worker: it isn't overwritten.
-        let there = !seen.get(&path).is_some_and(Option::is_none);
-        let unseen = || "no subtask owns it, and its content wasn't shown".to_owned();
-        match policy::may_write(&path, &cx.spec.task) {
-            Ok(_) if !there => {
-                wanted.push(Wanted { path, content: Some(content), shrink: Shrink::Refuse, moved_to: None })
-            }
-            // Whoever asked for it is told, not the integrator, who only would have carried it out.
-            Ok(_) => refused.push(Refusal { path: path.to_string(), reason: unseen(), worker }),
-            Err(reason) => refused.push(Refusal { path: path.to_string(), reason, worker }),
-        }
-    }
-    let seen = Seen::new();
-    writing::write(cx, board, "takeover", INTEGRATOR, wanted, &seen, refused).await?;
     Ok(())
 }

@@ -2,7 +2,7 @@
 //!
 //! A crash between the two records is mended by doing it again: the same change is no change the second time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use proto::event::Event;
 use proto::report::Refusal;
@@ -127,6 +127,17 @@ pub(super) fn claims(cx: &RoundContext, board: &Board, key: &str, worker: &str) 
         }
     }
     Ok(())
+}
+
+/// Files that weren't there before the round's recorded writes, by their folded paths.
+pub(super) fn created_before(cx: &RoundContext) -> Result<BTreeSet<String>, Stop> {
+    let mut created = BTreeSet::new();
+    for key in cx.journal.recorded_before().iter().filter(|key| key.starts_with("write/")) {
+        let intent = cx.journal.recorded::<Intent>(key)?.unwrap_or_default();
+        let new = intent.changes.iter().filter(|change| change.before.is_none());
+        created.extend(new.map(|change| change.path.folded()));
+    }
+    Ok(created)
 }
 
 /// Puts files back to recorded contents.

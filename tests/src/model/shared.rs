@@ -194,7 +194,9 @@ impl Shared {
             _ => {}
         }
         let tokens = tokens(story, &selects, &record.text, &text).filter(|_| story.reports_usage && asked.wants_usage);
-        let hold = story.holds.iter().rev().find(|(on, _)| selects(on) && !released.contains(&on.text)).cloned();
+        let held =
+            |on: &On| selects(on) && on.nth.is_none_or(|nth| nth == answer.place) && !released.contains(&on.text);
+        let hold = story.holds.iter().rev().find(|(on, _)| held(on)).cloned();
         let pace = story.paces.iter().rev().find(|(on, _)| selects(on)).map(|(_, pace)| pace.clone());
         let (count, interval) = match pace {
             None => (12, Duration::ZERO),
