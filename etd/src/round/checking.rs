@@ -9,9 +9,11 @@ use proto::event::{Event, FixStep};
 use proto::report::{CheckReport, CheckSource, CheckStatus, Refusal, SandboxLevel, UsageShare};
 use serde::{Deserialize, Serialize};
 
+use super::ablation::{self, Part, without};
 use super::board::{Board, Built};
 use super::context::{Question, RoundContext, Stop};
 use super::logs::Decision;
+use super::looking::{self, Fixing};
 use super::resolving::{self, Contents};
 use super::verdict::Halt;
 use super::working::{read, unsafe_paths};
@@ -299,7 +301,13 @@ async fn mend(
             let subtasks: Vec<Subtask> = known.pieces.iter().map(|piece| piece.subtask.clone()).collect();
             (subtasks, known.owners.clone())
         };
-        let verdict = blame::assign(&recorded.run.diagnostics, &owners, &subtasks, history, stronger, last);
+        let found = &recorded.run.diagnostics;
+        let verdict = match without(Part::Attribution) {
+            // Nothing changed: it would be the same again.
+            true if round > 1 => Verdict::Exhausted,
+            true => ablation::plain(found, &owners),
+            false => blame::assign(found, &owners, &subtasks, history, stronger, last),
+        };
         let Verdict::Fix(assignments) = verdict else { break };
         history.record(&assignments);
         // New files that fixes claimed before the daemon died stay theirs.
@@ -370,26 +378,24 @@ async fn fix(
         step: assignment.step,
         why: assignment.why.clone(),
     };
+    let brief = FixBrief {
+        task: &cx.spec.task,
+        contract: &contract,
+        subtask: subtask.as_ref(),
+        files: &files,
+        show: &show,
+        diagnostics: &assignment.diagnostics,
+        tried: &tried,
+        log_tail: log_tail.as_deref(),
+        command: &recorded.command,
+    };
     let question = Question {
         key: format!("fix/{name}"),
         worker: owner,
         role,
         by: &by,
         avoid: Vec::new(),
-        prompt: Box::new(|window| {
-            let brief = FixBrief {
-                task: &cx.spec.task,
-                contract: &contract,
-                subtask: subtask.as_ref(),
-                files: &files,
-                show: &show,
-                diagnostics: &assignment.diagnostics,
-                tried: &tried,
-                log_tail: log_tail.as_deref(),
-                command: &recorded.command,
-            };
-            prompt::fix(&brief, window)
-        }),
+        prompt: Box::new(|window| prompt::fix(&brief, window)),
         schema: None,
         priority: Priority::Critical,
         events: vec![NewEvent::new(format!("fix.assigned/{name}"), event)],
@@ -402,9 +408,11 @@ async fn fix(
             if let Some(number) = board.lock().number(owner) {
                 cx.logs.answer(number, &record.text);
             }
-            let answer = read(cx, &record, &assignment.files);
+            let mut answer = read(cx, &record, &assignment.files);
             let mut resolved =
                 resolving::resolve(cx, &format!("fix/{name}"), &answer, &asked.seen, &Contents::new()).await?;
+            let fixing = Fixing { name: &name, role: &by, by: role, brief, assignment, seen: &asked.seen };
+            let more = looking::mend_fix(cx, board, fixing, &mut answer, &mut resolved).await?;
             let (wanted, mut refused) = sort_out(board, owner, assignment, &resolved.files, &answer.moves);
             refused.extend(unsafe_paths(owner, &answer));
             refused.extend(resolving::not_mine(&board.lock(), owner, &assignment.files, &mut resolved));
@@ -416,7 +424,7 @@ async fn fix(
                 reasons if reasons.is_empty() => Some("the answer changes nothing".to_owned()),
                 reasons => Some(reasons),
             };
-            (Some(record.model), record.usage.input + record.usage.output, changed, failed)
+            (Some(record.model), record.usage.input + record.usage.output + more, changed, failed)
         }
         Err(failure) => (None, 0, Vec::new(), Some(failure.to_string())),
     };
@@ -476,7 +484,9 @@ fn sort_out(
     let mut wanted = Vec::new();
     let mut known = board.lock();
     let may_write = |path: &RelPath| {
-        assignment.files.contains(path) || known.owners.owner_of(path).is_none_or(|holder| holder == owner)
+        assignment.files.contains(path)
+            || without(Part::Ownership)
+            || known.owners.owner_of(path).is_none_or(|holder| holder == owner)
     };
     let (files, mut refused) = resolving::without_foreign_moves(files, moves, owner, &may_write);
     for (path, content) in &files {
@@ -485,7 +495,7 @@ fn sort_out(
             INTEGRATOR => known.owners.owner_of(path).is_none(),
             owner => known.owners.claim(path.clone(), owner),
         };
-        if free || assignment.files.contains(path) {
+        if free || assignment.files.contains(path) || without(Part::Ownership) {
             let moved_to = resolving::moved_to(path, &files, moves);
             wanted.push(Wanted { path: path.clone(), content: content.clone(), shrink: Shrink::Refuse, moved_to });
         } else {

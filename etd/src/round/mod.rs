@@ -3,6 +3,7 @@
 //! It is straight code that awaits durable steps ([`Journal`]): to resume a round is to run the same function again. What is recorded is
 //! not done twice; what isn't is done, recorded, and only then has effects.
 
+mod ablation;
 mod board;
 mod checking;
 mod closing;
@@ -10,6 +11,7 @@ mod context;
 mod journal;
 mod judging;
 mod logs;
+mod looking;
 mod net;
 mod planning;
 mod resolving;

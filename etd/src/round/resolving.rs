@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use proto::report::Refusal;
 use serde::{Deserialize, Serialize};
 
+use super::ablation::{Part, without};
 use super::board::Known;
 use super::context::{RoundContext, Seen, Stop};
 use crate::answer::{self, Answer, Current, Failed, Resolved};
@@ -115,7 +116,7 @@ pub(super) fn not_mine(known: &Known, worker: &str, lent: &[RelPath], resolved: 
     };
     let other = |path: &RelPath| {
         let owner = known.owners.owner_of(path).filter(|owner| *owner != worker && !lent.contains(path));
-        owner.map(str::to_owned)
+        owner.filter(|_| !without(Part::Ownership)).map(str::to_owned)
     };
     for path in std::mem::take(&mut resolved.unseen) {
         let reason = match other(&path) {

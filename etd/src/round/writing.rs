@@ -8,6 +8,7 @@ use proto::event::Event;
 use proto::report::Refusal;
 use serde::{Deserialize, Serialize};
 
+use super::ablation::{Part, without};
 use super::board::{Board, Touched};
 use super::context::{RoundContext, Seen, Stop};
 use super::logs::Decision;
@@ -190,6 +191,8 @@ fn decide(
             }
         };
         let before = seen.get(&path).cloned().flatten();
+        let before =
+            if without(Part::Ownership) { current.as_ref().map(|current| current.hash.clone()) } else { before };
         let found = current.as_ref().map(|current| current.hash.clone());
         let after = content.map(|content| content::adapt(&content, current.as_ref().map(|c| c.bytes.as_slice())));
         let after_hash = after.as_deref().map(Hash::of);
