@@ -9,6 +9,7 @@ mod daemon;
 mod demo;
 mod durable;
 mod harness;
+mod looks;
 mod newcomer;
 mod outcomes;
 mod output;

@@ -159,7 +159,6 @@ async fn look(cx: &RoundContext, key: &str, agent: &str, files: Vec<(RelPath, St
     let found = try_join_all(looks).await?;
     let found: Found = found.into_iter().filter(|(_, errors)| !errors.is_empty()).collect();
     cx.journal.record(&key, None, &found, Vec::new(), Vec::new()).await?;
-    proto::hooks::pause("round.look_recorded").await;
     let first = found.values().flatten().next().map(Diagnostic::headline);
     cx.logs.decide(Decision {
         timestamp: String::new(),
@@ -171,6 +170,7 @@ async fn look(cx: &RoundContext, key: &str, agent: &str, files: Vec<(RelPath, St
         detail: first.unwrap_or_default(),
         token_cost: 0,
     });
+    proto::hooks::pause("round.look_recorded").await;
     Ok(found)
 }
 
