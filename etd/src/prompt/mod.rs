@@ -14,6 +14,7 @@
 mod coordinate;
 mod fit;
 mod fix;
+mod go_on;
 mod planner;
 mod review;
 mod show;
@@ -28,6 +29,7 @@ use crate::relpath::RelPath;
 
 pub use coordinate::{CoordinateBrief, coordinate};
 pub use fix::{FixBrief, FixShown, fix, fix_shown};
+pub use go_on::go_on;
 pub use planner::{PlannerBrief, planner};
 pub use review::{ReviewBrief, parse_review, review};
 pub use synthesis::{SynthesisBrief, synthesis};

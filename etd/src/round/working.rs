@@ -12,6 +12,7 @@ use tokio::sync::watch;
 
 use super::board::{Board, Progress};
 use super::context::{Question, RoundContext, Seen, Stop};
+use super::continuing;
 use super::judging::{Given, Lacking, judged};
 use super::logs::Decision;
 use super::resolving::{self, Contents, Kept};
@@ -252,7 +253,7 @@ async fn ask(
         seen,
         listener: None,
     };
-    let (asked, fresh) = cx.ask(board, question).await?;
+    let (asked, fresh) = continuing::ask(cx, board, question, &own_paths).await?;
     let (outcome, detail, tokens) = match &asked.result {
         Ok(record) => ("answered", record.model.clone(), record.usage.input + record.usage.output),
         Err(failure) => ("no answer", failure.to_string(), 0),
