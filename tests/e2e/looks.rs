@@ -256,7 +256,7 @@ fn a_fix_that_breaks_the_syntax_is_asked_again() {
     assert_eq!((model.count("work"), model.count("fix")), (1, 2), "{}", model.summary());
     assert_eq!(env.read("one.py"), "VALUE = 2\n");
     let told = out.events().into_iter().any(|line| match line.event {
-        Event::Note { text, .. } => text.contains("the fix of one doesn't parse (one.py:1: SyntaxError"),
+        Event::Note { text, .. } => text.contains("the fix of one is asked for again, syntax: one.py:1: SyntaxError"),
         _ => false,
     });
     assert!(told, "{out}");

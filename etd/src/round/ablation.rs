@@ -20,6 +20,8 @@ pub(super) enum Part {
     Attribution,
     /// A round ends on the best tree. Without: on the last one that was built.
     KeepBest,
+    /// Large files are changed by edits. Without: whole files are asked for, always.
+    Edits,
     /// A single file is looked at as soon as it is there. Without: the check finds everything.
     QuickLooks,
 }
@@ -48,6 +50,7 @@ fn parse(list: &str) -> Vec<Part> {
         "ownership" => Part::Ownership,
         "attribution" => Part::Attribution,
         "keep-best" => Part::KeepBest,
+        "edits" => Part::Edits,
         "quick-looks" => Part::QuickLooks,
         other => panic!("{}: there is no part {other:?}", proto::hooks::WITHOUT),
     };

@@ -69,6 +69,9 @@ pub(super) struct Built {
     pub check: CheckReport,
 }
 
+/// Answers with edits that don't apply after which a model is asked for whole files.
+const MISAPPLIED: u32 = 2;
+
 /// The board. Every lock is held for a moment only, never across an await.
 #[derive(Default)]
 pub(super) struct Board {
@@ -102,6 +105,8 @@ pub(super) struct Known {
     pub refused: Vec<Refusal>,
     /// Every model call: accounting role, result.
     pub calls: Vec<(String, CallResult)>,
+    /// Answers of each model whose edits didn't apply.
+    pub misapplied: BTreeMap<String, u32>,
     /// Closing notes of the workers.
     pub notes: Vec<(String, String)>,
     /// Files that nobody owns and that a worker offered: worker, path, content.
@@ -110,6 +115,8 @@ pub(super) struct Known {
     pub check_asked: bool,
     /// Builds, oldest first.
     pub builds: Vec<Built>,
+    /// What fixes did.
+    pub fixes: Vec<super::fixing::Told>,
     /// Whether every way of fixing was tried.
     pub exhausted: bool,
     /// Whether the best tree couldn't be put back as a whole.
@@ -136,6 +143,11 @@ impl Known {
             tokens_out: usage.tokens_out,
             cost_usd: usage.cost_usd,
         }
+    }
+
+    /// Models whose edits failed too often in this round: they are asked for whole files.
+    pub(super) fn asked_for_whole(&self) -> Vec<String> {
+        self.misapplied.iter().filter(|(_, times)| **times >= MISAPPLIED).map(|(model, _)| model.clone()).collect()
     }
 
     /// Number of a subtask, from 1.

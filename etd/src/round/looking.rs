@@ -10,23 +10,17 @@ use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use futures_util::future::try_join_all;
-use proto::config::RoleConfig;
 use proto::diagnostic::Diagnostic;
-use proto::event::{Event, NoteLevel};
 use tokio::sync::Semaphore;
 
 use super::ablation::{Part, without};
 use super::board::Board;
-use super::context::{Question, RoundContext, Seen, Stop};
+use super::context::{RoundContext, Stop};
 use super::logs::Decision;
-use super::resolving::{self, Contents, Kept};
+use super::resolving::{Contents, Kept};
 use super::verdict::Halt;
-use super::working::read;
-use crate::answer::{Answer, Failed, Resolved};
-use crate::blame::Assignment;
-use crate::calls::Priority;
 use crate::check::look::{self, Way};
-use crate::prompt::{self, FileView, FixBrief};
+use crate::prompt::FileView;
 use crate::relpath::RelPath;
 use crate::sandbox::{Command, Ended, RunError};
 use crate::workspace::Hash;
@@ -51,59 +45,84 @@ fn count(found: &Found, path: &RelPath) -> usize {
     found.get(path).map_or(0, Vec::len)
 }
 
-/// The workers' looks, see [`Syntax::judge`].
-#[derive(Default)]
-pub(super) struct Syntax {
+/// The looks at the answers to one question.
+pub(super) struct Syntax<'a> {
+    key: String,
+    worker: &'a str,
+    lent: &'a [RelPath],
     asked: Option<BTreeMap<RelPath, Version>>,
     over: bool,
+    /// What is wrong with what is kept.
+    left: Found,
 }
 
 /// A file as it was when it didn't parse.
 struct Version {
     content: String,
     based: Option<Option<Hash>>,
-    errors: usize,
+    errors: Vec<Diagnostic>,
 }
 
-impl Syntax {
+impl<'a> Syntax<'a> {
+    /// `key` is part of the keys of its steps; `lent` are files that the worker may write besides its own.
+    pub(super) fn new(key: String, worker: &'a str, lent: &'a [RelPath]) -> Self {
+        Self { key, worker, lent, asked: None, over: false, left: Found::new() }
+    }
+
     /// Looks at what a worker gave. Some: why it is to be asked again, which happens once. Of the files of both answers those with fewer
     /// errors stay in `kept`.
     pub(super) async fn judge(
         &mut self,
         cx: &RoundContext,
         board: &Board,
-        worker: &str,
         attempt: u32,
         kept: &mut Kept,
     ) -> Result<Option<String>, Stop> {
         if self.over {
             return Ok(None);
         }
-        let mine = writable(board, worker, &[], &kept.files);
-        let found = look(cx, &format!("{worker}/{attempt}"), worker, mine).await?;
+        let mine = writable(board, self.worker, self.lent, &kept.files);
+        self.left = look(cx, &format!("{}/{attempt}", self.key), self.worker, mine).await?;
         if let Some(first) = self.asked.take() {
             self.over = true;
             for (path, version) in first {
-                if count(&found, &path) > version.errors {
+                if count(&self.left, &path) > version.errors.len() {
                     match version.based {
                         Some(based) => kept.based.insert(path.clone(), based),
                         None => kept.based.remove(&path),
                     };
-                    kept.files.insert(path, Some(version.content));
+                    kept.files.insert(path.clone(), Some(version.content));
+                    self.left.insert(path, version.errors);
                 }
             }
             return Ok(None);
         }
-        if found.is_empty() {
+        if self.left.is_empty() {
             return Ok(None);
         }
-        let versions = found.iter().filter_map(|(path, errors)| {
+        let versions = self.left.iter().filter_map(|(path, errors)| {
             let content = kept.files.get(path)?.clone()?;
-            let version = Version { content, based: kept.based.get(path).cloned(), errors: errors.len() };
-            Some((path.clone(), version))
+            Some((path.clone(), Version { content, based: kept.based.get(path).cloned(), errors: errors.clone() }))
         });
         self.asked = Some(versions.collect());
-        Ok(Some(reason(&found, &kept.files)))
+        Ok(Some(reason(&self.left, &kept.files)))
+    }
+
+    /// Whether every file that is kept has more errors than it had before, as `shown`; then, what is wrong.
+    pub(super) async fn only_worse(
+        &self,
+        cx: &RoundContext,
+        shown: &[FileView],
+        kept: &Kept,
+    ) -> Result<Option<String>, Stop> {
+        if self.left.is_empty() || !kept.files.keys().all(|path| self.left.contains_key(path)) {
+            return Ok(None);
+        }
+        let before = shown.iter().filter(|view| self.left.contains_key(&view.path));
+        let before = before.map(|view| (view.path.clone(), view.text.clone())).collect();
+        let was = look(cx, &format!("{}/before", self.key), self.worker, before).await?;
+        let worse = self.left.iter().all(|(path, errors)| errors.len() > count(&was, path));
+        Ok(worse.then(|| reason(&self.left, &kept.files)))
     }
 }
 
@@ -224,121 +243,4 @@ impl Place<'_> {
         }
         Ok(first)
     }
-}
-
-/// A fix that was answered.
-pub(super) struct Fixing<'a> {
-    /// Part of its key.
-    pub name: &'a str,
-    /// Who is asked.
-    pub role: &'a RoleConfig,
-    /// For the accounts: the role's name.
-    pub by: &'a str,
-    /// What it was told.
-    pub brief: FixBrief<'a>,
-    /// What it is about.
-    pub assignment: &'a Assignment,
-    /// What it was shown.
-    pub seen: &'a Seen,
-}
-
-/// Looks at what a fix gave, and asks once more where it doesn't parse: the files as the fix left them are shown then. Of both answers the
-/// files with fewer errors stay in `resolved`; none, if all of them are worse than what is there. Returns the tokens that it took.
-pub(super) async fn mend_fix(
-    cx: &RoundContext,
-    board: &Board,
-    fixing: Fixing<'_>,
-    answer: &mut Answer,
-    resolved: &mut Resolved,
-) -> Result<u64, Stop> {
-    let Fixing { name, role, by, brief, assignment, seen } = fixing;
-    let owner = assignment.owner.as_str();
-    let mine = |files: &Contents| writable(board, owner, &assignment.files, files);
-    let mut found = look(cx, &format!("fix/{name}"), owner, mine(&resolved.files)).await?;
-    let Some(first) = found.values().flatten().next().map(Diagnostic::headline) else { return Ok(0) };
-    let text = format!("the fix of {owner} doesn't parse ({first}): asked again");
-    let event = Event::Note { level: NoteLevel::Info, text };
-    cx.journal.say(format!("note/look/fix/{name}"), event).await?;
-    let files = as_left(brief.files, &resolved.files);
-    let errors: Vec<Diagnostic> = found.values().flatten().cloned().collect();
-    let question = Question {
-        key: format!("fix/{name}/again"),
-        worker: owner,
-        role: by,
-        by: role,
-        avoid: Vec::new(),
-        prompt: Box::new(|window| {
-            let command = "parsing your files after your fix";
-            let brief = FixBrief { files: &files, diagnostics: &errors, log_tail: None, command, ..brief };
-            prompt::fix(&brief, window)
-        }),
-        schema: None,
-        priority: Priority::Critical,
-        events: Vec::new(),
-        seen: seen.clone(),
-        listener: None,
-    };
-    let record = match cx.ask(board, question).await {
-        Ok((asked, _)) => asked.result.ok(),
-        // The first answer is paid for.
-        Err(Stop::Halt(Halt::Budget(..) | Halt::Deadline)) => None,
-        Err(stop) => return Err(stop),
-    };
-    let mut tokens = 0;
-    if let Some(record) = record {
-        tokens = record.usage.input + record.usage.output;
-        if let Some(number) = board.lock().number(owner) {
-            cx.logs.answer(number, &record.text);
-        }
-        let second = read(cx, &record, &assignment.files);
-        let key = format!("fix/{name}/again");
-        let again = resolving::resolve(cx, &key, &second, seen, &resolved.files).await?;
-        let found_again = look(cx, &key, owner, mine(&again.files)).await?;
-        for (path, content) in again.files {
-            if count(&found_again, &path) <= count(&found, &path) || !resolved.files.contains_key(&path) {
-                found.remove(&path);
-                found.extend(found_again.get(&path).map(|errors| (path.clone(), errors.clone())));
-                resolved.files.insert(path, content);
-            }
-        }
-        resolved.failed.extend(again.failed);
-        resolved.unseen.extend(again.unseen);
-        answer.moves.extend(second.moves);
-        answer.problems.extend(second.problems);
-    }
-    if !found.is_empty() {
-        drop_worse(cx, name, owner, brief.files, &found, resolved).await?;
-    }
-    Ok(tokens)
-}
-
-/// The files as an answer leaves them.
-fn as_left(shown: &[FileView], files: &Contents) -> Vec<FileView> {
-    let kept = shown.iter().filter(|view| !files.contains_key(&view.path)).cloned();
-    let given = files.iter().filter_map(|(path, text)| Some(FileView { path: path.clone(), text: text.clone()? }));
-    kept.chain(given).collect()
-}
-
-/// Takes everything out of a fix that makes each of its files worse: a build of that would only say what is known.
-async fn drop_worse(
-    cx: &RoundContext,
-    name: &str,
-    owner: &str,
-    shown: &[FileView],
-    found: &Found,
-    resolved: &mut Resolved,
-) -> Result<(), Stop> {
-    let before = shown.iter().filter(|view| found.contains_key(&view.path));
-    let before = before.map(|view| (view.path.clone(), view.text.clone())).collect();
-    let was = look(cx, &format!("fix/{name}/before"), owner, before).await?;
-    if resolved.files.keys().all(|path| count(found, path) > count(&was, path)) {
-        resolved.files.clear();
-        resolved.failed = found
-            .iter()
-            .filter_map(|(path, errors)| {
-                Some(Failed { path: path.clone(), reason: format!("syntax: {}", errors.first()?.headline()) })
-            })
-            .collect();
-    }
-    Ok(())
 }

@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use super::ablation::{Part, without};
 use super::board::{Board, Progress};
 use super::context::{Question, RoundContext, Seen, Stop};
+use super::continuing;
 use super::judging::{Given, Lacking, judged};
 use super::logs::Decision;
 use super::looking::Syntax;
@@ -110,7 +111,7 @@ async fn subtask_to_its_end(cx: &RoundContext, board: &Board, subtask: Subtask) 
     let mut attempt = 0;
     let mut retry: Option<(String, String)> = None;
     let mut best: Option<Candidate> = None;
-    let mut syntax = Syntax::default();
+    let mut syntax = Syntax::new(format!("work/{id}"), &id, &[]);
     // What doesn't parse, while it is asked for again.
     let mut spare: Option<Candidate> = None;
     let mut late = None;
@@ -141,6 +142,7 @@ async fn subtask_to_its_end(cx: &RoundContext, board: &Board, subtask: Subtask) 
         let answer = read(cx, &record, &owns);
         let key = format!("work/{id}/{attempt}");
         let mut resolved = resolving::resolve(cx, &key, &answer, &seen, &kept.still(&seen)).await?;
+        resolving::note(&mut board.lock(), &record.model, &resolved);
         kept.refused.extend(resolving::not_mine(&board.lock(), &id, &[], &mut resolved));
         kept.take(resolved.files, &answer.moves, &seen);
         let given = Given { answer: &answer, failed: &resolved.failed, files: &kept.files };
@@ -162,7 +164,7 @@ async fn subtask_to_its_end(cx: &RoundContext, board: &Board, subtask: Subtask) 
                 return refuse(cx, board, &id, &answer, kept.refused).await;
             }
         }
-        if let Some(reason) = syntax.judge(cx, board, &id, attempt, &mut kept).await? {
+        if let Some(reason) = syntax.judge(cx, board, attempt, &mut kept).await? {
             failed(cx, &id, attempt, &reason, true).await?;
             retry = Some((record.text, reason));
             // If nothing better comes.
@@ -285,7 +287,7 @@ async fn ask(
         seen,
         listener: None,
     };
-    let (asked, fresh) = cx.ask(board, question).await?;
+    let (asked, fresh) = continuing::ask(cx, board, question, &own_paths).await?;
     let (outcome, detail, tokens) = match &asked.result {
         Ok(record) => ("answered", record.model.clone(), record.usage.input + record.usage.output),
         Err(failure) => ("no answer", failure.to_string(), 0),
