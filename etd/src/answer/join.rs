@@ -33,7 +33,10 @@ fn begun_anew<'a>(partial: &'a str, rest: &str, expected: &Expected<'_>) -> Opti
         .collect();
     let opening: Vec<&str> = rest.lines().filter(|line| !line.trim().is_empty()).take(3).collect();
     let path = paths.into_iter().find(|path| {
-        opening.iter().any(|line| line.contains(path.as_str()) && (line.contains("===") || line.trim_start().starts_with(['#', '`', '*', '<'])))
+        opening.iter().any(|line| {
+            line.contains(path.as_str())
+                && (line.contains("===") || line.trim_start().starts_with(['#', '`', '*', '<']))
+        })
     })?;
     // The line that opened it: without it and what follows, nothing is open.
     let mut at = partial.len();
@@ -117,8 +120,16 @@ mod tests {
         // The first part, what the model goes on with.
         let table: &[(&str, &str, &str)] = &[
             ("exactly", "===FILE: a.go===\npackage a\n\nfunc Al", "pha() {\n\tprintln(\"x\")\n}\n===ENDFILE===\n"),
-            ("at a line's end", "===FILE: a.go===\npackage a\n\n", "func Alpha() {\n\tprintln(\"x\")\n}\n===ENDFILE===\n"),
-            ("before a line's end", "===FILE: a.go===\npackage a\n\nfunc Alpha() {", "\n\tprintln(\"x\")\n}\n===ENDFILE===\n"),
+            (
+                "at a line's end",
+                "===FILE: a.go===\npackage a\n\n",
+                "func Alpha() {\n\tprintln(\"x\")\n}\n===ENDFILE===\n",
+            ),
+            (
+                "before a line's end",
+                "===FILE: a.go===\npackage a\n\nfunc Alpha() {",
+                "\n\tprintln(\"x\")\n}\n===ENDFILE===\n",
+            ),
             (
                 "the cut line again",
                 "===FILE: a.go===\npackage a\n\nfunc Alph",
@@ -140,7 +151,11 @@ mod tests {
                 "package a\n\nfunc Alpha() {\n\tprintln(\"x\")\n}\n===ENDFILE===\n",
             ),
             ("the block anew", "===FILE: a.go===\npackage a\n\nfunc Al", WHOLE),
-            ("the block anew with words", "===FILE: a.go===\npackage a\n\nfunc Al", &format!("Sure, here it is:\n\n{WHOLE}")),
+            (
+                "the block anew with words",
+                "===FILE: a.go===\npackage a\n\nfunc Al",
+                &format!("Sure, here it is:\n\n{WHOLE}"),
+            ),
             (
                 "in a fence",
                 "===FILE: a.go===\npackage a\n\nfunc Alpha() {\n",
@@ -151,8 +166,16 @@ mod tests {
                 "===FILE: a.go===\npackage a\n\nfunc Alpha() {",
                 "```go\n\tprintln(\"x\")\n}\n===ENDFILE===\n```\n",
             ),
-            ("the end alone", "===FILE: a.go===\npackage a\n\nfunc Alpha() {\n\tprintln(\"x\")\n}\n", "===ENDFILE===\n"),
-            ("a brace isn't repeated", "===FILE: a.go===\npackage a\n\nfunc Alpha() {\n\tprintln(\"x\")\n", "}\n===ENDFILE===\n"),
+            (
+                "the end alone",
+                "===FILE: a.go===\npackage a\n\nfunc Alpha() {\n\tprintln(\"x\")\n}\n",
+                "===ENDFILE===\n",
+            ),
+            (
+                "a brace isn't repeated",
+                "===FILE: a.go===\npackage a\n\nfunc Alpha() {\n\tprintln(\"x\")\n",
+                "}\n===ENDFILE===\n",
+            ),
         ];
         let owns = [RelPath::parse("a.go").unwrap(), RelPath::parse("b.go").unwrap()];
         let expected = Expected { owns: &owns, work_dir_name: "w", cut: false };

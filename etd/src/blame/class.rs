@@ -121,7 +121,10 @@ static MISSING: [(bool, Pattern); 34] = [
     (false, Pattern::new(r"^Undefined name `(?P<symbol>\w+)`")),
     (true, Pattern::new(r"undefined symbol: (?P<symbol>\w+)")),
     (true, Pattern::new(r"no member named '(?P<symbol>\w+)' in '(?:struct |class )?(?P<holder>\w+)'")),
-    (true, Pattern::new(r"TypeError[^:]*: \(0 ?, ?_?(?P<holder>\w+)\.(?P<symbol>\w+)\) is not a (?:function|constructor)")),
+    (
+        true,
+        Pattern::new(r"TypeError[^:]*: \(0 ?, ?_?(?P<holder>\w+)\.(?P<symbol>\w+)\) is not a (?:function|constructor)"),
+    ),
     (true, Pattern::new(r#"^"(?P<symbol>\w+)" is not exported by "#)),
     (true, Pattern::new(r"^undefined: (?P<holder>\w+)\.(?P<symbol>\w+)")),
     (false, Pattern::new(r"^undefined: (?P<symbol>\w+)")),

@@ -69,7 +69,8 @@ pub(super) fn sides(diagnostic: &Diagnostic, owners: &Owners, subtasks: &[Subtas
     }
     if let Some(symbol) = class::duplicate(diagnostic)
         && provider(&symbol, subtasks, "").is_some_and(|provider| provider == primary)
-        && let Some(other) = diagnostic.related.iter().map(|place| owners.of_file(&place.file)).find(|one| *one != primary)
+        && let Some(other) =
+            diagnostic.related.iter().map(|place| owners.of_file(&place.file)).find(|one| *one != primary)
         && other != INTEGRATOR
     {
         first = Some((other.to_owned(), format!("defines `{symbol}`, which {primary} provides")));

@@ -29,7 +29,9 @@ static SIGNATURE: [Pattern; 13] = [
     Pattern::new(r"too (?:few|many) arguments to (?:function |method )?(?:call)?[`'‘]?(?P<symbol>\w*)"),
     Pattern::new(r"(?:method|constructor) (?P<symbol>\w+) in (?:class|interface|record|enum) \S+ cannot be applied"),
     Pattern::new(r"(?P<symbol>\w+)\(\) (?:takes|missing|got an unexpected|got multiple)"),
-    Pattern::new(r#"^(?:Too many|Too few|Missing|Unexpected) .*(?:arguments?|argument ".*") (?:for|in call to) "(?P<symbol>\w+)""#),
+    Pattern::new(
+        r#"^(?:Too many|Too few|Missing|Unexpected) .*(?:arguments?|argument ".*") (?:for|in call to) "(?P<symbol>\w+)""#,
+    ),
     Pattern::new(r#"^Argument \S+ to "(?P<symbol>\w+)" (?:of "\S+" )?has incompatible type"#),
     Pattern::new(r"^Expected \d+(?:-\d+)? (?:positional )?arguments?"),
     Pattern::new(r"^Argument of type .+ is not assignable to parameter"),
@@ -98,9 +100,9 @@ fn called(line: &str) -> Vec<&str> {
     let mut names = Vec::new();
     for (at, _) in line.match_indices('(') {
         let before = &line[..at];
-        let start = before.rfind(|c: char| !(c.is_alphanumeric() || c == '_')).map_or(0, |found| {
-            found + before[found..].chars().next().map_or(1, char::len_utf8)
-        });
+        let start = before
+            .rfind(|c: char| !(c.is_alphanumeric() || c == '_'))
+            .map_or(0, |found| found + before[found..].chars().next().map_or(1, char::len_utf8));
         if start < at {
             names.push(&before[start..]);
         }
@@ -118,13 +120,32 @@ fn signature(line: &str, symbol: &str) -> Option<String> {
     let text = line.split("//").next().unwrap_or(line).trim_end_matches(['{', ';', ':', ' ']);
     // Receivers, visibility and the like stand before the name; C's result does too.
     let before: Vec<&str> = line[..at].split_whitespace().filter(|word| !TASTE.contains(word)).collect();
-    let before = if before.iter().any(|word| word.starts_with('(') || word.ends_with(')')) { String::new() } else { before.concat() };
+    let before = if before.iter().any(|word| word.starts_with('(') || word.ends_with(')')) {
+        String::new()
+    } else {
+        before.concat()
+    };
     let behind: String = text.get(at..)?.split_whitespace().collect();
     Some(format!("{before}|{behind}"))
 }
 
-const TASTE: &[&str] =
-    &["pub", "pub(crate)", "export", "default", "async", "func", "fn", "def", "function", "public", "static", "final", "const", "extern", "inline"];
+const TASTE: &[&str] = &[
+    "pub",
+    "pub(crate)",
+    "export",
+    "default",
+    "async",
+    "func",
+    "fn",
+    "def",
+    "function",
+    "public",
+    "static",
+    "final",
+    "const",
+    "extern",
+    "inline",
+];
 
 /// The same of a line of code that defines the symbol, and doesn't call it.
 fn definition(line: &str, symbol: &str) -> Option<String> {
@@ -133,11 +154,14 @@ fn definition(line: &str, symbol: &str) -> Option<String> {
         return None;
     }
     let first = text.split_whitespace().next().unwrap_or("");
-    let keyword = matches!(first, "func" | "fn" | "def" | "function" | "export" | "public" | "static" | "async") || first.starts_with("pub");
+    let keyword = matches!(first, "func" | "fn" | "def" | "function" | "export" | "public" | "static" | "async")
+        || first.starts_with("pub");
     // In C, and in methods: a type or nothing before the name, and an open body.
     let at = text.find(&format!("{symbol}("))?;
     let before = text[..at].trim_end();
-    let typed = !before.is_empty() && before.chars().all(|c| c.is_alphanumeric() || " _*<>[],".contains(c)) && !matches!(first, "return" | "new" | "else" | "await" | "let" | "var" | "const");
+    let typed = !before.is_empty()
+        && before.chars().all(|c| c.is_alphanumeric() || " _*<>[],".contains(c))
+        && !matches!(first, "return" | "new" | "else" | "await" | "let" | "var" | "const");
     let opens = text.ends_with('{') || text.ends_with(')');
     (keyword || typed && opens).then(|| signature(text, symbol))?
 }
@@ -153,20 +177,104 @@ mod tests {
     #[test]
     fn who_deviates() {
         let table: &[(&str, &str, &str, &str, bool)] = &[
-            ("func Open(path string) error", "func Open(path string, mode int) error {", "store.Open(p)", "not enough arguments in call to store.Open", true),
-            ("func Open(path string) error", "func Open(path string) error {", "store.Open(p, 1)", "too many arguments in call to store.Open", false),
-            ("func Get(id int) (User, error)", "func (s *Store) Get(id int) User {", "u, err := s.Get(1)", "assignment mismatch: 2 variables but s.Get returns 1 value", true),
-            ("func (s *Store) Get(id int) User", "func (db *Store) Get(id int) User {", "s.Get(\"1\")", "cannot use \"1\" (untyped string constant) as int value in argument to s.Get", false),
-            ("fn open(path: &str) -> u32", "pub fn open(path: String) -> u32 {", "open(\"a\", 1)", "this function takes 1 argument but 2 arguments were supplied", true),
-            ("pub fn open(path: &str) -> u32", "pub fn open(path: &str) -> u32 {", "open(1)", "arguments to this function are incorrect", false),
-            ("int add(int a, int b)", "int add(int a, int b, int c) {", "add(1, 2);", "too few arguments to function 'add'", true),
-            ("int add(int a, int b);", "int add(int a, int b)", "add(1);", "too few arguments to function ‘add’", false),
-            ("def add(a, b)", "def add(a, b, c):", "add(1, 2)", "TypeError: add() missing 1 required positional argument: 'c'", true),
-            ("def add(a, b):", "def add(a, b):", "add(1)", "TypeError: add() missing 1 required positional argument: 'b'", false),
-            ("def add(a: int) -> int", "def add(a: str) -> int:", "add(1)", "Argument 1 to \"add\" has incompatible type \"int\"; expected \"str\"", true),
-            ("export function add(a: number): number", "export function add(a: string): number {", "  add(1);", "Argument of type 'number' is not assignable to parameter of type 'string'.", true),
-            ("function add(a: number): number", "export function add(a: number): number {", "  add(1, 2);", "Expected 1 arguments, but got 2.", false),
-            ("public int get(String key)", "    public int get(int key) {", "s.get(\"a\");", "method get in class Store cannot be applied to given types;", true),
+            (
+                "func Open(path string) error",
+                "func Open(path string, mode int) error {",
+                "store.Open(p)",
+                "not enough arguments in call to store.Open",
+                true,
+            ),
+            (
+                "func Open(path string) error",
+                "func Open(path string) error {",
+                "store.Open(p, 1)",
+                "too many arguments in call to store.Open",
+                false,
+            ),
+            (
+                "func Get(id int) (User, error)",
+                "func (s *Store) Get(id int) User {",
+                "u, err := s.Get(1)",
+                "assignment mismatch: 2 variables but s.Get returns 1 value",
+                true,
+            ),
+            (
+                "func (s *Store) Get(id int) User",
+                "func (db *Store) Get(id int) User {",
+                "s.Get(\"1\")",
+                "cannot use \"1\" (untyped string constant) as int value in argument to s.Get",
+                false,
+            ),
+            (
+                "fn open(path: &str) -> u32",
+                "pub fn open(path: String) -> u32 {",
+                "open(\"a\", 1)",
+                "this function takes 1 argument but 2 arguments were supplied",
+                true,
+            ),
+            (
+                "pub fn open(path: &str) -> u32",
+                "pub fn open(path: &str) -> u32 {",
+                "open(1)",
+                "arguments to this function are incorrect",
+                false,
+            ),
+            (
+                "int add(int a, int b)",
+                "int add(int a, int b, int c) {",
+                "add(1, 2);",
+                "too few arguments to function 'add'",
+                true,
+            ),
+            (
+                "int add(int a, int b);",
+                "int add(int a, int b)",
+                "add(1);",
+                "too few arguments to function ‘add’",
+                false,
+            ),
+            (
+                "def add(a, b)",
+                "def add(a, b, c):",
+                "add(1, 2)",
+                "TypeError: add() missing 1 required positional argument: 'c'",
+                true,
+            ),
+            (
+                "def add(a, b):",
+                "def add(a, b):",
+                "add(1)",
+                "TypeError: add() missing 1 required positional argument: 'b'",
+                false,
+            ),
+            (
+                "def add(a: int) -> int",
+                "def add(a: str) -> int:",
+                "add(1)",
+                "Argument 1 to \"add\" has incompatible type \"int\"; expected \"str\"",
+                true,
+            ),
+            (
+                "export function add(a: number): number",
+                "export function add(a: string): number {",
+                "  add(1);",
+                "Argument of type 'number' is not assignable to parameter of type 'string'.",
+                true,
+            ),
+            (
+                "function add(a: number): number",
+                "export function add(a: number): number {",
+                "  add(1, 2);",
+                "Expected 1 arguments, but got 2.",
+                false,
+            ),
+            (
+                "public int get(String key)",
+                "    public int get(int key) {",
+                "s.get(\"a\");",
+                "method get in class Store cannot be applied to given types;",
+                true,
+            ),
             ("type T struct", "func Open() {", "Open(1)", "too many arguments in call to Open", false),
             ("func Open(path string)", "func Open(path, mode string) {", "Open(1)", "missing return", false),
         ];

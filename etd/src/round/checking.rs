@@ -248,7 +248,8 @@ async fn deviants(cx: &RoundContext, board: &Board, run: &CheckRun) -> Result<Ve
     let (subtasks, contract, mut paths) = {
         let known = board.lock();
         let subtasks: Vec<Subtask> = known.pieces.iter().map(|piece| piece.subtask.clone()).collect();
-        let paths: BTreeSet<RelPath> = known.pieces.iter().flat_map(|piece| known.owners.files_of(&piece.subtask.id)).collect();
+        let paths: BTreeSet<RelPath> =
+            known.pieces.iter().flat_map(|piece| known.owners.files_of(&piece.subtask.id)).collect();
         (subtasks, known.contract.clone(), paths)
     };
     let places = run.diagnostics.iter().filter_map(|one| one.file.as_deref());
@@ -304,15 +305,8 @@ async fn mend(
             let subtasks: Vec<Subtask> = known.pieces.iter().map(|piece| piece.subtask.clone()).collect();
             (subtasks, known.owners.clone())
         };
-        let verdict = blame::assign(
-            &recorded.run.diagnostics,
-            &owners,
-            &subtasks,
-            &recorded.deviants,
-            history,
-            stronger,
-            last,
-        );
+        let verdict =
+            blame::assign(&recorded.run.diagnostics, &owners, &subtasks, &recorded.deviants, history, stronger, last);
         let Verdict::Fix(assignments) = verdict else { break };
         history.record(&assignments);
         // New files that fixes claimed before the daemon died stay theirs.

@@ -375,9 +375,8 @@ fn decision<'a>(
     nothing: bool,
 ) -> Decision<'a> {
     let assignment = material.fix.assignment;
-    let alias = |model: &String| {
-        cx.spec.config.models.values().find(|one| format!("{}/{}", one.provider, one.model) == *model)
-    };
+    let alias =
+        |model: &String| cx.spec.config.models.values().find(|one| format!("{}/{}", one.provider, one.model) == *model);
     let edits = gained.model.as_ref().and_then(alias).is_none_or(|model| edits(model, &[]));
     let FixShown { whole, part, other } = prompt::fix_shown(&material.brief(cx, None), edits);
     let list = |paths: &[String]| if paths.is_empty() { "none".to_owned() } else { paths.join(", ") };
