@@ -34,6 +34,9 @@ pub(super) struct Recorded {
     pub(super) command: String,
     source: CheckSource,
     pub(super) run: CheckRun,
+    /// Definitions that aren't what the contract says, as they were then.
+    #[serde(default)]
+    deviants: Vec<blame::Deviant>,
 }
 
 /// Checks and mends. Returns when the tree is green, when nothing more is allowed, or when no way of fixing is left.
@@ -225,7 +228,8 @@ async fn run(cx: &RoundContext, board: &Board, key: &str, iteration: u32, plan: 
     }
     blame::set_owners(&mut run.diagnostics, &board.lock().owners);
     let events = finished(iteration, &run, board.lock().spent());
-    let recorded = Recorded { command, source: plan.source, run };
+    let deviants = deviants(cx, board, &run).await?;
+    let recorded = Recorded { command, source: plan.source, run, deviants };
     cx.journal.record(key, None, &recorded, events, Vec::new()).await?;
     cx.logs.decide(Decision {
         timestamp: String::new(),
@@ -238,6 +242,22 @@ async fn run(cx: &RoundContext, board: &Board, key: &str, iteration: u32, plan: 
         token_cost: 0,
     });
     Ok(recorded)
+}
+
+/// Definitions that calls don't fit and that aren't what the contract says.
+async fn deviants(cx: &RoundContext, board: &Board, run: &CheckRun) -> Result<Vec<blame::Deviant>, Stop> {
+    let (subtasks, contract, mut paths) = {
+        let known = board.lock();
+        let subtasks: Vec<Subtask> = known.pieces.iter().map(|piece| piece.subtask.clone()).collect();
+        let paths: BTreeSet<RelPath> =
+            known.pieces.iter().flat_map(|piece| known.owners.files_of(&piece.subtask.id)).collect();
+        (subtasks, known.contract.clone(), paths)
+    };
+    let places = run.diagnostics.iter().filter_map(|one| one.file.as_deref());
+    paths.extend(places.filter_map(|file| RelPath::parse(file).ok()));
+    let (views, _) = cx.views(paths.into_iter().collect()).await?;
+    let texts = views.into_iter().map(|view| (view.path, view.text)).collect();
+    Ok(blame::deviants(&run.diagnostics, &subtasks, &contract, &texts))
 }
 
 fn keep_tail(text: &mut String) {
@@ -291,7 +311,7 @@ async fn mend(
             // Nothing changed: it would be the same again.
             true if round > 1 => Verdict::Exhausted,
             true => ablation::plain(found, &owners),
-            false => blame::assign(found, &owners, &subtasks, history, stronger, last),
+            false => blame::assign(found, &owners, &subtasks, &recorded.deviants, history, stronger, last),
         };
         let Verdict::Fix(assignments) = verdict else { break };
         history.record(&assignments);

@@ -113,7 +113,10 @@ pub(super) async fn fix(cx: &RoundContext, board: &Board, fix: Fix<'_>) -> Resul
     let assignment = fix.assignment;
     let owner = assignment.owner.as_str();
     let name = format!("{}/{owner}", fix.name);
-    let subtask = board.lock().piece(owner).map(|piece| piece.subtask.clone());
+    let (subtask, contract) = {
+        let known = board.lock();
+        (known.piece(owner).map(|piece| piece.subtask.clone()), known.contract.clone())
+    };
     let (by, role) = fixer(cx, owner, subtask.as_ref(), assignment.step)?;
     let (files, mut seen) = cx.views(assignment.files.clone()).await?;
     let (show, show_seen) = cx.views(assignment.show.clone()).await?;
@@ -122,7 +125,7 @@ pub(super) async fn fix(cx: &RoundContext, board: &Board, fix: Fix<'_>) -> Resul
     let material = Material {
         fix: &fix,
         subtask: subtask.as_ref(),
-        contract: board.lock().contract.clone(),
+        contract,
         files,
         show,
         seen,

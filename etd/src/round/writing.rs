@@ -58,6 +58,9 @@ pub(super) struct Intent {
     /// Dirs that come into being with new files.
     #[serde(default)]
     pub(super) dirs: Vec<RelPath>,
+    /// Files that are deleted because they move there: only once they have landed.
+    #[serde(default)]
+    moves: BTreeMap<RelPath, RelPath>,
 }
 
 /// What was done.
@@ -233,11 +236,39 @@ fn decide(
     for (from, to) in moves {
         if !intent.changes.iter().any(|change| change.path == to && change.after.is_some()) {
             intent.changes.retain(|change| change.path != from);
-            let reason = format!("it stays, as {to} can't be written");
-            intent.refused.push(Refusal { path: from.to_string(), reason, worker: worker.to_owned() });
+            intent.refused.push(Refusal { path: from.to_string(), reason: stays(&to), worker: worker.to_owned() });
+        } else {
+            intent.moves.insert(from, to);
         }
     }
+    // What moves away goes last.
+    intent.changes.sort_by_key(|change| intent.moves.contains_key(&change.path));
     (intent, blobs)
+}
+
+fn stays(to: &RelPath) -> String {
+    format!("it stays, as {to} can't be written")
+}
+
+/// Makes changes in their order. A file stays where the one that it moves to didn't land.
+fn apply_all(
+    workspace: &Workspace,
+    changes: &[Change],
+    contents: &[Option<Vec<u8>>],
+    moves: &BTreeMap<RelPath, RelPath>,
+) -> Vec<Result<Applied, ApplyError>> {
+    let mut results: Vec<Result<Applied, ApplyError>> = Vec::with_capacity(changes.len());
+    for (change, content) in changes.iter().zip(contents) {
+        let lost = moves.get(&change.path).filter(|to| {
+            let landed = changes.iter().zip(&results).any(|(one, result)| one.path == **to && result.is_ok());
+            !landed
+        });
+        results.push(match lost {
+            Some(to) => Err(ApplyError::Refused { path: change.path.clone(), reason: stays(to) }),
+            None => workspace.apply(change, content.as_deref()),
+        });
+    }
+    results
 }
 
 /// Makes the changes of an intent, and records what came of them.
@@ -255,14 +286,9 @@ async fn carry_out(cx: &RoundContext, key: &str, worker: &str, intent: Intent) -
     }
     let sizes: Vec<u64> =
         contents.iter().map(|content| content.as_ref().map_or(0, |bytes| bytes.len() as u64)).collect();
-    let changes = intent.changes.clone();
-    let results = cx
-        .on_workspace(move |workspace| {
-            let pairs = changes.iter().zip(&contents);
-            pairs.map(|(change, content)| workspace.apply(change, content.as_deref())).collect::<Vec<_>>()
-        })
-        .await?
-        .unwrap_or_default();
+    let (changes, moves) = (intent.changes.clone(), intent.moves.clone());
+    let results =
+        cx.on_workspace(move |workspace| apply_all(workspace, &changes, &contents, &moves)).await?.unwrap_or_default();
     proto::hooks::pause("round.written").await;
     let mut written =
         Written { done: Vec::new(), refused: intent.refused, conflicts: intent.conflicts, shrunk: intent.shrunk };
