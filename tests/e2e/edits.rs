@@ -44,6 +44,7 @@ fn story() -> Story {
 fn a_large_file_is_shown_in_part_and_mended_by_a_few_lines() {
     let model = Model::start(
         story()
+            .no_fix()
             .says("fix/steps", &right())
             .expects("fix/steps", "`steps.py`, in part:")
             .expects(
@@ -82,6 +83,7 @@ fn a_model_whose_edits_fail_twice_is_asked_for_whole_files() {
     let wrong = edit("    second = nothing like it", "    second = number");
     let model = Model::start(
         story()
+            .no_fix()
             .says("fix/steps#1", &wrong)
             .says("fix/steps#2", &wrong)
             .says("fix/integrator", &format!("===FILE: steps.py===\n{}===ENDFILE===\n", module(None)))
@@ -101,7 +103,8 @@ fn a_model_whose_edits_fail_twice_is_asked_for_whole_files() {
 
 #[test]
 fn who_is_not_to_be_asked_for_edits_is_asked_for_whole_files() {
-    let model = Model::start(story().fix_any("steps.py", &module(None)).expects("fix/steps", &module(Some(41))));
+    let model =
+        Model::start(story().fix_any("steps.py", &module(None)).expects("fix/steps", module(Some(41)).trim_end()));
     let env = Env::new();
     let config = Config::new()
         .provider("scripted", Wire::OpenAi, &model.base_url(Wire::OpenAi))

@@ -367,3 +367,32 @@ fn touch(board: &Board, worker: &str, change: &Change) {
     touched.current.clone_from(&change.after);
     worker.clone_into(&mut touched.worker);
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may")]
+    use super::*;
+
+    #[test]
+    fn a_file_stays_where_the_one_it_moves_to_does_not_land() {
+        let hash = |text: &str| Some(Hash::of(text.as_bytes()));
+        // What stands at the new place by then → whether the old one goes.
+        for (there, moved) in [(None, true), (Some("by hand"), false)] {
+            let dir = tempfile::tempdir().unwrap();
+            std::fs::write(dir.path().join("a.c"), "old").unwrap();
+            if let Some(text) = there {
+                std::fs::write(dir.path().join("b.c"), text).unwrap();
+            }
+            let workspace = Workspace::open(dir.path(), None).unwrap();
+            let path = |text: &str| RelPath::parse(text).unwrap();
+            let changes = [
+                Change { path: path("b.c"), before: None, after: hash("old") },
+                Change { path: path("a.c"), before: hash("old"), after: None },
+            ];
+            let moves = BTreeMap::from([(path("a.c"), path("b.c"))]);
+            let results = apply_all(&workspace, &changes, &[Some(b"old".to_vec()), None], &moves);
+            assert_eq!(results.iter().all(Result::is_ok), moved);
+            assert_eq!(dir.path().join("a.c").exists(), !moved);
+        }
+    }
+}
