@@ -6,8 +6,14 @@
 //! whatever process passes it: a daemon that is started again goes on.
 
 /// Variables that autostart hands on besides the allow-list; none without the feature.
-pub const ENV: &[&str] =
-    if cfg!(feature = "test-hooks") { &["ET_TEST_PAUSES", "ET_TEST_ABORT", "ET_TEST_ABORT_ONCE"] } else { &[] };
+pub const ENV: &[&str] = if cfg!(feature = "test-hooks") {
+    &["ET_TEST_PAUSES", "ET_TEST_ABORT", "ET_TEST_ABORT_ONCE", WITHOUT]
+} else {
+    &[]
+};
+
+/// Names parts of the harness that the daemon replaces by the simplest ones, with commas; for measuring what each is worth.
+pub const WITHOUT: &str = "ET_TEST_WITHOUT";
 
 /// A point in async code.
 ///

@@ -297,7 +297,7 @@ impl Place<'_> {
         env.extend(self.env.clone());
         let dir = if step.dir.is_empty() { self.root.to_path_buf() } else { self.root.join(&step.dir) };
         let root = self.root.to_path_buf();
-        let command = Command { argv, dir, root, env, timeout, output_limit: OUTPUT_LIMIT };
+        let command = Command { argv, dir, root, env, timeout, output_limit: OUTPUT_LIMIT, input: Vec::new() };
         self.children.run(command, self.cancel).await
     }
 }

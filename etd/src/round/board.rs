@@ -5,6 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use proto::report::{CheckReport, CheckStatus, Refusal, UsageShare};
 
+use super::ablation::{Part, without};
 use super::handing::Said;
 use crate::blame::Owners;
 use crate::calls::{self, CallResult};
@@ -78,6 +79,9 @@ pub(super) struct Built {
     pub check: CheckReport,
 }
 
+/// Answers with edits that don't apply after which a model is asked for whole files.
+const MISAPPLIED: u32 = 2;
+
 /// The board. Every lock is held for a moment only, never across an await.
 #[derive(Default)]
 pub(super) struct Board {
@@ -115,6 +119,8 @@ pub(super) struct Known {
     pub refused: Vec<Refusal>,
     /// Every model call: accounting role, result.
     pub calls: Vec<(String, CallResult)>,
+    /// Answers of each model whose edits didn't apply.
+    pub misapplied: BTreeMap<String, u32>,
     /// Closing notes of the workers.
     pub notes: Vec<(String, String)>,
     /// Files that nobody owns and that a worker offered: worker, path, content.
@@ -129,6 +135,8 @@ pub(super) struct Known {
     pub handed: Vec<(String, Said)>,
     /// Errors that were handed on before: fingerprint, from, to.
     pub handed_before: BTreeSet<(String, String, String)>,
+    /// What fixes did.
+    pub fixes: Vec<super::fixing::Told>,
     /// Whether every way of fixing was tried.
     pub exhausted: bool,
     /// Whether the best tree couldn't be put back as a whole.
@@ -155,6 +163,11 @@ impl Known {
             tokens_out: usage.tokens_out,
             cost_usd: usage.cost_usd,
         }
+    }
+
+    /// Models whose edits failed too often in this round: they are asked for whole files.
+    pub(super) fn asked_for_whole(&self) -> Vec<String> {
+        self.misapplied.iter().filter(|(_, times)| **times >= MISAPPLIED).map(|(model, _)| model.clone()).collect()
     }
 
     /// Number of a subtask, from 1.
@@ -213,6 +226,9 @@ impl Known {
 
     /// The best build so far; of equal ones the first. Green is better than anything that isn't, whatever was counted.
     pub(super) fn best(&self) -> Option<&Built> {
+        if without(Part::KeepBest) {
+            return self.builds.last();
+        }
         let rank = |built: &Built| (built.check.status == CheckStatus::Green, built.rank);
         let mut best: Option<&Built> = None;
         for built in &self.builds {

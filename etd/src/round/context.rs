@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+use super::ablation::{Part, without};
 use super::board::Board;
 use super::journal::Journal;
 use super::logs::{self, Logs};
@@ -272,6 +273,15 @@ impl RoundContext {
         }
     }
 
+    /// Models (`provider/model`) that aren't asked for edits in this round, whatever their configuration says.
+    pub(super) fn asked_for_whole(&self, board: &Board) -> Vec<String> {
+        if without(Part::Edits) {
+            let models = self.spec.config.models.values();
+            return models.map(|model| format!("{}/{}", model.provider, model.model)).collect();
+        }
+        board.lock().asked_for_whole()
+    }
+
     /// Asks a model, once and for all: an answer that is recorded isn't bought again. The flag tells whether it was asked now.
     ///
     /// Not cancel-safe in that a dropped call is lost; it is sent again when the round is resumed, and counted as repeated.
@@ -287,12 +297,14 @@ impl RoundContext {
             answer: LiveAnswer::new(Arc::clone(&self.live), question.worker.to_owned(), self.round),
             listener: question.listener,
         };
+        let whole = self.asked_for_whole(board);
         let spec = CallSpec {
             step: question.key.clone(),
             role: question.role,
             pool: &question.by.pool,
             fallbacks: &question.by.fallbacks,
             avoid: &question.avoid,
+            whole: &whole,
             prompt: &*question.prompt,
             schema: question.schema,
             max_output: question.by.max_tokens,
@@ -372,7 +384,9 @@ impl RoundContext {
 fn spent_before(journal: &Journal) -> (u64, u64) {
     let asked = journal.recorded_before().iter().filter(|key| {
         // Steps that are no calls, some of them large.
-        !["write/", "wrote/", "build/", "plan/subtask/", "edits/"].iter().any(|prefix| key.starts_with(prefix))
+        !["write/", "wrote/", "build/", "plan/subtask/", "edits/", "read/", "look/"]
+            .iter()
+            .any(|prefix| key.starts_with(prefix))
     });
     let results: Vec<CallResult> =
         asked.filter_map(|key| journal.recorded::<Asked>(key).ok().flatten()).map(|asked| asked.result).collect();

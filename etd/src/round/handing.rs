@@ -9,7 +9,7 @@ use proto::event::FixStep;
 
 use super::board::{Board, Known};
 use super::writing::Written;
-use crate::answer::{Answer, bare, looks_like_path};
+use crate::answer::{bare, looks_like_path};
 use crate::blame::{self, Assignment, INTEGRATOR};
 use crate::relpath::RelPath;
 
@@ -28,7 +28,7 @@ pub(super) struct Said {
 }
 
 /// Remembers what a fix that changed nothing says of another's file.
-pub(super) fn note(board: &Board, owner: &str, assignment: &Assignment, answer: &Answer, written: &Written) {
+pub(super) fn note(board: &Board, owner: &str, assignment: &Assignment, remarks: &str, written: &Written) {
     if !written.changed().is_empty() {
         return;
     }
@@ -37,8 +37,8 @@ pub(super) fn note(board: &Board, owner: &str, assignment: &Assignment, answer: 
     let foreign = |path: &RelPath| known.owners.owner_of(path).is_some_and(|other| other != owner);
     let found = match tried.into_iter().find(foreign) {
         // It did what the owner should do.
-        Some(path) => Some((path.clone(), format!("{path} must change: {}", answer.remarks))),
-        None => named(&known, owner, assignment, &answer.remarks),
+        Some(path) => Some((path.clone(), format!("{path} must change: {}", remarks))),
+        None => named(&known, owner, assignment, remarks),
     };
     if let Some((path, words)) = found {
         let words = words.split_whitespace().collect::<Vec<_>>().join(" ");

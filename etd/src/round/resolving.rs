@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use proto::report::Refusal;
 use serde::{Deserialize, Serialize};
 
+use super::ablation::{Part, without};
 use super::board::Known;
 use super::context::{RoundContext, Seen, Stop};
 use crate::answer::{self, Answer, Current, Failed, Resolved};
@@ -21,6 +22,8 @@ struct Recorded {
     files: BTreeMap<RelPath, Option<Hash>>,
     failed: Vec<(RelPath, String)>,
     unseen: Vec<RelPath>,
+    #[serde(default)]
+    misapplied: bool,
 }
 
 /// What an answer makes of the tree. `seen` is what the worker was shown, `kept` what it gave before and that hasn't landed.
@@ -62,7 +65,7 @@ pub(super) async fn resolve(
         files.insert(path.clone(), hash);
     }
     let failed = resolved.failed.iter().map(|failed| (failed.path.clone(), failed.reason.clone())).collect();
-    let recorded = Recorded { files, failed, unseen: resolved.unseen.clone() };
+    let recorded = Recorded { files, failed, unseen: resolved.unseen.clone(), misapplied: resolved.misapplied };
     cx.journal.record(&key, None, &recorded, Vec::new(), blobs).await?;
     Ok(resolved)
 }
@@ -71,6 +74,7 @@ async fn restored(cx: &RoundContext, recorded: Recorded) -> Result<Resolved, Sto
     let mut resolved = Resolved {
         failed: recorded.failed.into_iter().map(|(path, reason)| Failed { path, reason }).collect(),
         unseen: recorded.unseen,
+        misapplied: recorded.misapplied,
         ..Resolved::default()
     };
     for (path, hash) in recorded.files {
@@ -106,6 +110,13 @@ fn current(workspace: &Workspace, path: &RelPath, seen: &Seen) -> Current {
     }
 }
 
+/// Notes whose edits didn't apply: a model that fails at it is asked for whole files.
+pub(super) fn note(known: &mut Known, model: &str, resolved: &Resolved) {
+    if resolved.misapplied {
+        *known.misapplied.entry(model.to_owned()).or_default() += 1;
+    }
+}
+
 /// Takes what isn't this worker's from what failed or wasn't shown; it is refused, not asked again. `lent`: files that it may write besides
 /// its own.
 pub(super) fn not_mine(known: &Known, worker: &str, lent: &[RelPath], resolved: &mut Resolved) -> Vec<Refusal> {
@@ -115,7 +126,7 @@ pub(super) fn not_mine(known: &Known, worker: &str, lent: &[RelPath], resolved: 
     };
     let other = |path: &RelPath| {
         let owner = known.owners.owner_of(path).filter(|owner| *owner != worker && !lent.contains(path));
-        owner.map(str::to_owned)
+        owner.filter(|_| !without(Part::Ownership)).map(str::to_owned)
     };
     for path in std::mem::take(&mut resolved.unseen) {
         let reason = match other(&path) {

@@ -10,11 +10,14 @@ use proto::event::Event;
 use proto::report::Refusal;
 use tokio::sync::watch;
 
+use super::ablation::{Part, without};
 use super::board::{Board, Progress};
 use super::context::{Asked, Question, RoundContext, Seen, Stop};
+use super::continuing;
 use super::integrating;
 use super::judging::{Given, Lacking, judged};
 use super::logs::Decision;
+use super::looking::Syntax;
 use super::resolving::{self, Contents, Kept};
 use super::verdict::Halt;
 use super::writing::{self, Shrink, Wanted, Written};
@@ -143,26 +146,52 @@ struct Candidate {
     stale: bool,
 }
 
+impl Candidate {
+    fn unreviewed(kept: &Kept, answer: Answer, mut seen: Seen, stale: bool) -> Self {
+        seen.extend(kept.based.clone());
+        let (files, moves, refused) = (kept.files.clone(), kept.moves.clone(), kept.refused.clone());
+        Self { score: None, files, moves, answer, refused, seen, stale }
+    }
+}
+
 async fn subtask_to_its_end(cx: &RoundContext, board: &Board, subtask: Subtask) -> Result<(), Stop> {
     let id = subtask.id.clone();
     let mut tries = Tries { unusable: RETRIES, conflict: RETRIES, low: cx.spec.settings.guardrail_retries };
     let mut attempt = 0;
     let mut retry: Option<(String, String)> = None;
     let mut best: Option<Candidate> = None;
+    let mut syntax = Syntax::new(format!("work/{id}"), &id, &[]);
+    // What doesn't parse, while it is asked for again.
+    let mut spare: Option<Candidate> = None;
+    let mut late = None;
     let mut shrink = Shrink::Ask;
     // Complete files of answers that weren't complete themselves.
     let mut kept = Kept::default();
     loop {
         attempt += 1;
-        let Some((record, seen)) = ask(cx, board, &subtask, attempt, retry.as_ref()).await? else {
-            let progress = if best.is_some() { break } else { Progress::Unserved };
-            board.lock().progress(&id, progress);
-            return Ok(());
+        let asked = ask(cx, board, &subtask, attempt, retry.as_ref()).await;
+        if !matches!(asked, Ok(Some(_))) {
+            best = best.or(spare.take());
+        }
+        let (record, seen) = match asked {
+            Ok(Some(asked)) => asked,
+            Ok(None) => {
+                let progress = if best.is_some() { break } else { Progress::Unserved };
+                board.lock().progress(&id, progress);
+                return Ok(());
+            }
+            // What there is is paid for: it lands.
+            Err(Stop::Halt(halt @ (Halt::Budget(..) | Halt::Deadline))) if best.is_some() => {
+                late = Some(halt);
+                break;
+            }
+            Err(stop) => return Err(stop),
         };
         let owns = owned(board, &id);
         let answer = read(cx, &record, &owns);
         let key = format!("work/{id}/{attempt}");
         let mut resolved = resolving::resolve(cx, &key, &answer, &seen, &kept.still(&seen)).await?;
+        resolving::note(&mut board.lock(), &record.model, &resolved);
         kept.refused.extend(resolving::not_mine(&board.lock(), &id, &[], &mut resolved));
         kept.take(resolved.files, &answer.moves, &seen);
         let given = Given { answer: &answer, failed: &resolved.failed, files: &kept.files };
@@ -184,10 +213,17 @@ async fn subtask_to_its_end(cx: &RoundContext, board: &Board, subtask: Subtask) 
                 return refuse(cx, board, &id, &answer, kept.refused).await;
             }
         }
+        if let Some(reason) = syntax.judge(cx, board, attempt, &mut kept).await? {
+            failed(cx, &id, attempt, &reason, true).await?;
+            retry = Some((record.text, reason));
+            // If nothing better comes.
+            spare = Some(Candidate::unreviewed(&kept, answer, seen, lacking.is_some_and(|one| one.stale)));
+            continue;
+        }
+        spare = None;
         let Kept { files, moves, based, refused } = std::mem::take(&mut kept);
         let mut seen = seen;
         seen.extend(based);
-        let mut late = None;
         let score = match review(cx, board, &subtask, attempt, &record.text).await {
             Ok(score) => score,
             // The answer is paid for: it lands without a review.
@@ -243,9 +279,9 @@ async fn subtask_to_its_end(cx: &RoundContext, board: &Board, subtask: Subtask) 
         // Nobody is asked any more.
         let shrink = if shrink == Shrink::Ask { Shrink::Refuse } else { shrink };
         let written = land(cx, board, &id, attempt, &candidate, shrink).await?;
-        return settle(cx, board, &subtask, candidate, &written).await;
+        settle(cx, board, &subtask, candidate, &written).await?;
     }
-    Ok(())
+    late.map_or(Ok(()), |halt| Err(halt.into()))
 }
 
 struct Tries {
@@ -300,7 +336,7 @@ async fn ask(
         seen,
         listener: None,
     };
-    let (asked, fresh) = cx.ask(board, question).await?;
+    let (asked, fresh) = continuing::ask(cx, board, question, &own_paths).await?;
     let (outcome, detail, tokens) = match &asked.result {
         Ok(record) => ("answered", record.model.clone(), record.usage.input + record.usage.output),
         Err(failure) => ("no answer", failure.to_string(), 0),
@@ -408,16 +444,18 @@ pub(super) fn share_out(
     moves: &[(RelPath, RelPath)],
     may_claim: bool,
 ) -> (Vec<Wanted>, Vec<Refusal>) {
+    let anybody = without(Part::Ownership);
+    let may_claim = may_claim || anybody;
     let mut known = board.lock();
     let mut wanted = Vec::new();
-    let may_write = |path: &RelPath| known.owners.owner_of(path).map_or(may_claim, |owner| owner == worker);
+    let may_write = |path: &RelPath| known.owners.owner_of(path).map_or(may_claim, |owner| anybody || owner == worker);
     let (files, mut refused) = resolving::without_foreign_moves(files, moves, worker, &may_write);
     for (path, content) in &files {
         if may_claim {
             known.owners.claim(path.clone(), worker);
         }
         match known.owners.owner_of(path) {
-            Some(owner) if owner == worker => {
+            Some(owner) if anybody || owner == worker => {
                 let moved_to = resolving::moved_to(path, &files, moves);
                 wanted.push(Wanted { path: path.clone(), content: content.clone(), shrink: Shrink::Refuse, moved_to })
             }

@@ -1,7 +1,7 @@
 //! Child processes. No other module starts one.
 //!
 //! Promises, for each child of [`Children::run`]:
-//! - it has a session and a process group of its own, stdin is empty, no core dump, no file above 4 GiB, and exactly the environment
+//! - it has a session and a process group of its own, stdin holds what was handed in and then ends, no core dump, no file above 4 GiB, and exactly the environment
 //!   that was handed in, plus [`MARK`];
 //! - when `run` returns, or its future is dropped, nothing of it lives on: the group is ended on cancel and time-out (TERM, KILL
 //!   after [`GRACE`]), what is left of it is killed after its own end, and so is a grandchild that made a session of its own (found by
@@ -10,7 +10,7 @@
 //! - it is reaped, its output is read while it runs and kept within a limit, and a grandchild that holds a pipe open delays nobody;
 //! - when the daemon dies, the kernel kills it (Linux; elsewhere, and for its own children, [`kill_leftover`] at the next start).
 //!
-//! It must never block the runtime on a child, read a child's input from anywhere, or hand on the daemon's own environment.
+//! It must never block the runtime on a child, let a child read the daemon's own input, or hand on the daemon's own environment.
 //!
 //! The settings between `fork` and `exec` are made by a hook (`preexec.rs`, the one place with `unsafe`) and not by a re-executed
 //! helper: four system calls that are safe there need no second binary start, and no path to a binary that an update may have replaced.
@@ -32,7 +32,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use serde::{Deserialize, Serialize};
-use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::process::Child;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
@@ -58,7 +58,7 @@ pub struct Command {
     pub argv: Vec<String>,
     /// Where it runs; absolute.
     pub dir: PathBuf,
-    /// The work dir: absolute, `dir` or above it. No program is looked up below it.
+    /// The work dir, absolute. No program is looked up below it.
     pub root: PathBuf,
     /// Its whole environment, but for [`MARK`].
     pub env: BTreeMap<String, String>,
@@ -66,6 +66,8 @@ pub struct Command {
     pub timeout: Duration,
     /// Bytes kept of each stream: the head and the tail of longer ones.
     pub output_limit: usize,
+    /// What it may read on its standard input.
+    pub input: Vec<u8>,
 }
 
 /// How a child ended.
@@ -199,7 +201,7 @@ impl Children {
             .env_clear()
             .envs(&command.env)
             .env(MARK, &mark)
-            .stdin(Stdio::null())
+            .stdin(if command.input.is_empty() { Stdio::null() } else { Stdio::piped() })
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .kill_on_drop(true);
@@ -258,8 +260,12 @@ impl Running {
         let group = Some(self.record.pid);
         let (mut stdout, mut stderr) = (Bounded::new(command.output_limit), Bounded::new(command.output_limit));
         let pipes = (self.child.stdout.take(), self.child.stderr.take());
+        let stdin = self.child.stdin.take();
         let first = {
-            let reading = async { tokio::join!(drain(pipes.0, &mut stdout), drain(pipes.1, &mut stderr)) };
+            let reading = async {
+                let both = async { tokio::join!(drain(pipes.0, &mut stdout), drain(pipes.1, &mut stderr)) };
+                tokio::join!(both, feed(stdin, &command.input))
+            };
             tokio::pin!(reading);
             let mut read = false;
             let deadline = tokio::time::sleep(command.timeout.saturating_sub(began.elapsed()));
@@ -341,6 +347,13 @@ fn how(status: ExitStatus) -> Ended {
         (Some(code), _) => Ended::Code(code),
         (None, Some(signal)) => Ended::Signal(signal),
         (None, None) => Ended::Code(-1),
+    }
+}
+
+/// Writes all of it and closes the pipe. A child that doesn't want it is free to.
+async fn feed(pipe: Option<impl AsyncWrite + Unpin>, input: &[u8]) {
+    if let Some(mut pipe) = pipe {
+        let _ = pipe.write_all(input).await;
     }
 }
 

@@ -41,6 +41,7 @@ impl Fixture {
             env: BTreeMap::from([("PATH".to_owned(), "/usr/local/bin:/usr/bin:/bin".to_owned())]),
             timeout: Duration::from_secs(60),
             output_limit: 1 << 20,
+            input: Vec::new(),
         }
     }
 
@@ -97,6 +98,17 @@ async fn output_exit_code_and_environment_are_the_childs_own() {
     assert_eq!(*started, *ended);
     assert_eq!(started.len(), 1);
     assert!(started[0].start_time > 0 && !started[0].boot_id.is_empty());
+}
+
+#[tokio::test]
+async fn a_child_reads_what_it_is_given_and_then_the_end() {
+    let fixture = Fixture::new();
+    // More than a pipe holds, and so much comes back at the same time.
+    let input = "0123456789abcde\n".repeat(20_000).into_bytes();
+    let echoed = fixture.run(Command { input: input.clone(), ..fixture.sh("cat") }).await;
+    assert_eq!((echoed.ended, echoed.stdout.as_bytes()), (Ended::Code(0), input.as_slice()));
+    let deaf = fixture.run(Command { input, ..fixture.sh("exit 3") }).await;
+    assert_eq!(deaf.ended, Ended::Code(3));
 }
 
 #[tokio::test]
