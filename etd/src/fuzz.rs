@@ -96,7 +96,10 @@ impl Mutator {
             match self.random.u8(0..7) {
                 0 => text.replace_range(from..to, ""),
                 1 => text.truncate(at),
-                2 => text.insert_str(at, &text[from..to].to_owned()),
+                2 => {
+                    let piece = text[from..to].to_owned();
+                    text.insert_str(at, &piece);
+                }
                 3 => text.insert_str(at, TOKENS[self.random.usize(0..TOKENS.len())]),
                 4 => {
                     let other = self.random.usize(0..self.seeds.len());
@@ -205,7 +208,7 @@ fn answers() {
                 "c.py" => Current::Unseen,
                 _ => Current::Absent,
             };
-            answer::resolve(&found, &current);
+            let _resolved = answer::resolve(&found, &current);
             let half = text.floor_char_boundary(text.len() / 2);
             safe(&answer::read(&answer::join(&text[..half], &text[half..], &expected), &expected));
         }
