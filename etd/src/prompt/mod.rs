@@ -13,6 +13,7 @@
 mod coordinate;
 mod fit;
 mod fix;
+pub(crate) mod outline;
 mod planner;
 mod review;
 mod show;
