@@ -128,7 +128,8 @@ pub(super) async fn attempt(
 ) -> Attempt {
     let model = target.model;
     let output = longest_answer(spec.max_output, model);
-    let prompt = (spec.prompt)(Window { context: model.context, output });
+    let edits = model.edits.unwrap_or(true) && !spec.whole.iter().any(|name| name == target.name);
+    let prompt = (spec.prompt)(Window { context: model.context, output, edits });
     let prompt_tokens = tokens::of_prompt(&prompt);
     let mut reservation = match round.budget.reserve(prompt_tokens, output, model.price).await {
         Ok(reservation) => reservation,

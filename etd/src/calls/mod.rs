@@ -72,6 +72,8 @@ pub struct CallSpec<'a> {
     pub fallbacks: &'a [String],
     /// Models (aliases or `provider/model`) that failed at this before: all others are asked first.
     pub avoid: &'a [String],
+    /// Models (`provider/model`) that are asked for whole files, whatever their configuration says of edits.
+    pub whole: &'a [String],
     /// The prompt, cut to the window of the model in hand. Called once per attempt; must be pure.
     pub prompt: &'a (dyn Fn(Window) -> Prompt + Sync),
     /// Structured output, if wanted.

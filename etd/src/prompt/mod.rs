@@ -8,6 +8,7 @@
 //! |---|---|
 //! | `fit` | the cutting |
 //! | `show` | how files, lists and diagnostics look in a prompt |
+//! | `sketch` | a file in part: what matters whole, of the rest its declarations |
 //! | the others | one role each |
 
 mod coordinate;
@@ -17,6 +18,7 @@ pub(crate) mod outline;
 mod planner;
 mod review;
 mod show;
+mod sketch;
 mod synthesis;
 mod tester;
 #[cfg(test)]
@@ -26,7 +28,7 @@ mod worker;
 use crate::relpath::RelPath;
 
 pub use coordinate::{CoordinateBrief, coordinate};
-pub use fix::{FixBrief, fix};
+pub use fix::{FixBrief, FixShown, fix, fix_shown};
 pub use planner::{PlannerBrief, planner};
 pub use review::{ReviewBrief, parse_review, review};
 pub use synthesis::{SynthesisBrief, synthesis};
@@ -40,6 +42,8 @@ pub struct Window {
     pub context: Option<u32>,
     /// Tokens kept free for the answer.
     pub output: u32,
+    /// Whether it is asked for edits of large files; otherwise for whole files only.
+    pub edits: bool,
 }
 
 /// A file as a prompt shows it.

@@ -68,6 +68,9 @@ pub(super) struct Built {
     pub check: CheckReport,
 }
 
+/// Answers with edits that don't apply after which a model is asked for whole files.
+const MISAPPLIED: u32 = 2;
+
 /// The board. Every lock is held for a moment only, never across an await.
 #[derive(Default)]
 pub(super) struct Board {
@@ -101,6 +104,8 @@ pub(super) struct Known {
     pub refused: Vec<Refusal>,
     /// Every model call: accounting role, result.
     pub calls: Vec<(String, CallResult)>,
+    /// Answers of each model whose edits didn't apply.
+    pub misapplied: BTreeMap<String, u32>,
     /// Closing notes of the workers.
     pub notes: Vec<(String, String)>,
     /// Files that nobody owns and that a worker offered: worker, path, content.
@@ -135,6 +140,11 @@ impl Known {
             tokens_out: usage.tokens_out,
             cost_usd: usage.cost_usd,
         }
+    }
+
+    /// Models whose edits failed too often in this round: they are asked for whole files.
+    pub(super) fn asked_for_whole(&self) -> Vec<String> {
+        self.misapplied.iter().filter(|(_, times)| **times >= MISAPPLIED).map(|(model, _)| model.clone()).collect()
     }
 
     /// Number of a subtask, from 1.

@@ -387,6 +387,7 @@ async fn fix(
                 tried: &tried,
                 log_tail: log_tail.as_deref(),
                 command: &recorded.command,
+                retry: None,
             };
             prompt::fix(&brief, window)
         }),

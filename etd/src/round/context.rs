@@ -287,12 +287,14 @@ impl RoundContext {
             answer: LiveAnswer::new(Arc::clone(&self.live), question.worker.to_owned(), self.round),
             listener: question.listener,
         };
+        let whole = board.lock().asked_for_whole();
         let spec = CallSpec {
             step: question.key.clone(),
             role: question.role,
             pool: &question.by.pool,
             fallbacks: &question.by.fallbacks,
             avoid: &question.avoid,
+            whole: &whole,
             prompt: &*question.prompt,
             schema: question.schema,
             max_output: question.by.max_tokens,

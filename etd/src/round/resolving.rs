@@ -21,6 +21,8 @@ struct Recorded {
     files: BTreeMap<RelPath, Option<Hash>>,
     failed: Vec<(RelPath, String)>,
     unseen: Vec<RelPath>,
+    #[serde(default)]
+    misapplied: bool,
 }
 
 /// What an answer makes of the tree. `seen` is what the worker was shown, `kept` what it gave before and that hasn't landed.
@@ -62,7 +64,7 @@ pub(super) async fn resolve(
         files.insert(path.clone(), hash);
     }
     let failed = resolved.failed.iter().map(|failed| (failed.path.clone(), failed.reason.clone())).collect();
-    let recorded = Recorded { files, failed, unseen: resolved.unseen.clone() };
+    let recorded = Recorded { files, failed, unseen: resolved.unseen.clone(), misapplied: resolved.misapplied };
     cx.journal.record(&key, None, &recorded, Vec::new(), blobs).await?;
     Ok(resolved)
 }
@@ -71,6 +73,7 @@ async fn restored(cx: &RoundContext, recorded: Recorded) -> Result<Resolved, Sto
     let mut resolved = Resolved {
         failed: recorded.failed.into_iter().map(|(path, reason)| Failed { path, reason }).collect(),
         unseen: recorded.unseen,
+        misapplied: recorded.misapplied,
         ..Resolved::default()
     };
     for (path, hash) in recorded.files {
@@ -103,6 +106,13 @@ fn current(workspace: &Workspace, path: &RelPath, seen: &Seen) -> Current {
             // Only text is shown.
             Some(Err(_)) => Current::Unseen,
         },
+    }
+}
+
+/// Notes whose edits didn't apply: a model that fails at it is asked for whole files.
+pub(super) fn note(known: &mut Known, model: &str, resolved: &Resolved) {
+    if resolved.misapplied {
+        *known.misapplied.entry(model.to_owned()).or_default() += 1;
     }
 }
 

@@ -114,6 +114,7 @@ async fn subtask_to_its_end(cx: &RoundContext, board: &Board, subtask: Subtask) 
         let answer = read(cx, &record, &owns);
         let key = format!("work/{id}/{attempt}");
         let mut resolved = resolving::resolve(cx, &key, &answer, &seen, &kept.still(&seen)).await?;
+        resolving::note(&mut board.lock(), &record.model, &resolved);
         kept.refused.extend(resolving::not_mine(&board.lock(), &id, &[], &mut resolved));
         kept.take(resolved.files, &answer.moves, &seen);
         let given = Given { answer: &answer, failed: &resolved.failed, files: &kept.files };

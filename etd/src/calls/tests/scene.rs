@@ -167,6 +167,7 @@ impl Scene {
             pool: &names(pool),
             fallbacks: &names(fallbacks),
             avoid: &names(avoid),
+            whole: &[],
             prompt: &ask_hello,
             schema: None,
             max_output: 4000,

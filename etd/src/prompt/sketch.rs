@@ -1,0 +1,473 @@
+//! A file in part: the lines that matter as they are, of the rest its declarations. Pure.
+//!
+//! Promises: shown lines are byte for byte those of the file; every gap says which lines are left out; what is left out of an outline is
+//! only ever missing, never invented.
+
+/// Lines of an enclosing function or type that are shown whole; of a longer one those near the place.
+const BLOCK: usize = 60;
+/// Lines on each side of a place in something longer, or in nothing.
+const NEAR: usize = 12;
+/// Lines on each side of a place in a file that is only read.
+const GLANCE: usize = 3;
+/// Lines of a type that a diagnostic mentions.
+const TYPE: usize = 25;
+/// Lines of the head: package clause and imports.
+const HEAD: usize = 40;
+/// Declarations of the rest that are listed.
+const LISTED: usize = 30;
+/// Longest line of a list, in bytes.
+const LONG: usize = 120;
+
+/// A line of a file that declares something.
+pub(super) struct OutlineLine {
+    /// From 0.
+    pub(super) line: usize,
+    /// Without its end.
+    pub(super) text: String,
+}
+
+/// What a prompt wants of a file.
+pub(super) struct Wish<'a> {
+    /// Lines that matter, from 1.
+    pub(super) places: &'a [u32],
+    /// Words that diagnostics say: what declares them matters.
+    pub(super) names: &'a [&'a str],
+    /// Whether it may be changed: then the functions around the places are shown, and the imports.
+    pub(super) own: bool,
+}
+
+/// A file in part; none if hardly anything would be left out.
+pub(super) fn part(text: &str, wish: &Wish<'_>) -> Option<String> {
+    let lines: Vec<&str> = text.lines().collect();
+    let declared = outline(&lines);
+    let mut keep = vec![false; lines.len()];
+    let mut mark = |from: usize, to: usize| {
+        for slot in keep.iter_mut().take(to).skip(from) {
+            *slot = true;
+        }
+    };
+    if wish.own {
+        mark(0, head(&lines));
+    }
+    for place in wish.places {
+        let at = (*place as usize).saturating_sub(1).min(lines.len().saturating_sub(1));
+        if wish.own {
+            let (from, to) = around(&lines, &declared, at);
+            mark(from, to);
+            mark(at.saturating_sub(2), at + 3);
+        } else {
+            mark(at.saturating_sub(GLANCE), at + GLANCE + 1);
+        }
+    }
+    for one in declared.iter().filter(|one| declares(&one.text, wish.names)) {
+        let end = block(&lines, one.line);
+        let length = end - one.line;
+        if is_type(&one.text) || wish.own && length <= BLOCK {
+            mark(above(&lines, one.line), end.min(one.line + if wish.own { BLOCK } else { TYPE }));
+        } else {
+            mark(one.line, signature_end(&lines, one.line));
+        }
+    }
+    // A gap of a line or two costs as much as what says so.
+    let mut gap = 0;
+    for at in 0..keep.len() {
+        if !keep[at] {
+            gap += 1;
+        } else {
+            if gap > 0 && gap < 3 {
+                keep[at - gap..at].fill(true);
+            }
+            gap = 0;
+        }
+    }
+    let shown = render(&lines, &keep, &declared);
+    (shown.len() * 10 < text.len() * 8).then_some(shown)
+}
+
+/// The lines that are kept, and for each gap its numbers and what it declares.
+fn render(lines: &[&str], keep: &[bool], declared: &[OutlineLine]) -> String {
+    let mut out = String::new();
+    let mut listed = 0;
+    let mut at = 0;
+    while at < lines.len() {
+        let end = (at..lines.len()).find(|index| keep[*index] != keep[at]).unwrap_or(lines.len());
+        if keep[at] {
+            for line in &lines[at..end] {
+                out.push_str(line);
+                out.push('\n');
+            }
+        } else {
+            out.push_str(&format!("[… lines {}-{end} of {} left out …]\n", at + 1, lines.len()));
+            for one in declared.iter().filter(|one| (at..end).contains(&one.line)) {
+                listed += 1;
+                if listed <= LISTED {
+                    let text = one.text.trim_end_matches(['{', ' ']);
+                    let text = &text[..text.floor_char_boundary(LONG)];
+                    out.push_str(&format!("{:>5}| {text}\n", one.line + 1));
+                }
+            }
+        }
+        at = end;
+    }
+    if listed > LISTED {
+        out.push_str(&format!("[… {} more declarations left out …]\n", listed - LISTED));
+    }
+    out
+}
+
+/// Words of a text that may be names of something declared.
+pub(super) fn identifiers(text: &str) -> impl Iterator<Item = &str> {
+    let words = text.split(|c: char| !(c.is_alphanumeric() || c == '_'));
+    words.filter(|word| {
+        word.len() > 1
+            && !word.starts_with(|c: char| c.is_ascii_digit())
+            && !FIRST.contains(word)
+            && !FLOW.contains(word)
+            && !BUILT_IN.contains(word)
+    })
+}
+
+/// Whether a text declares one of these names.
+pub(super) fn declares_any(text: &str, names: &[&str]) -> bool {
+    let lines: Vec<&str> = text.lines().collect();
+    outline(&lines).iter().any(|one| declares(&one.text, names))
+}
+
+/// Whether a text has the word.
+fn has_word(text: &str, word: &str) -> bool {
+    let part = |c: char| c.is_alphanumeric() || c == '_';
+    text.match_indices(word).any(|(at, found)| {
+        !text[..at].chars().next_back().is_some_and(part) && !text[at + found.len()..].chars().next().is_some_and(part)
+    })
+}
+
+/// Whether a line declares one of these names, as far as its words before any body or parameter tell.
+fn declares(line: &str, names: &[&str]) -> bool {
+    // A receiver stands before the name.
+    let line = line.trim_start();
+    let line = line.strip_prefix("func (").and_then(|rest| rest.split_once(')')).map_or(line, |(_, rest)| rest);
+    let until = line.find(['(', '=', '{', '<']).unwrap_or(line.len());
+    names.iter().any(|name| has_word(&line[..until], name))
+}
+
+fn indent(line: &str) -> usize {
+    line.chars().take_while(|c| matches!(c, ' ' | '\t')).map(|c| if c == '\t' { 4 } else { 1 }).sum()
+}
+
+const FIRST: &[&str] = &[
+    "func",
+    "fn",
+    "pub",
+    "def",
+    "class",
+    "struct",
+    "type",
+    "interface",
+    "enum",
+    "trait",
+    "impl",
+    "export",
+    "union",
+    "public",
+    "private",
+    "protected",
+    "abstract",
+    "final",
+    "static",
+    "async",
+    "function",
+    "mod",
+    "module",
+    "typedef",
+    "macro_rules!",
+    "#define",
+    "namespace",
+    "template",
+    "record",
+    "extern",
+    "inline",
+    "object",
+    "const",
+    "var",
+    "let",
+];
+const FLOW: &[&str] = &[
+    "if", "for", "while", "switch", "catch", "return", "else", "do", "match", "case", "new", "throw", "await", "yield",
+    "assert", "try", "with", "elif", "except", "del", "raise", "print", "super", "defer", "go", "select", "unsafe",
+    "loop",
+];
+
+const BUILT_IN: &[&str] = &[
+    "int",
+    "string",
+    "bool",
+    "boolean",
+    "char",
+    "void",
+    "float",
+    "double",
+    "long",
+    "short",
+    "unsigned",
+    "signed",
+    "size_t",
+    "number",
+    "any",
+    "unknown",
+    "never",
+    "self",
+    "this",
+    "str",
+    "None",
+    "null",
+    "nil",
+    "true",
+    "false",
+    "True",
+    "False",
+    "String",
+    "Self",
+    "usize",
+    "u8",
+    "u16",
+    "u32",
+    "u64",
+    "i8",
+    "i16",
+    "i32",
+    "i64",
+    "f32",
+    "f64",
+    "error",
+    "the",
+    "of",
+    "to",
+    "in",
+    "is",
+    "not",
+    "no",
+    "a",
+    "and",
+    "or",
+    "has",
+    "default",
+    "implements",
+    "extends",
+];
+
+/// The lines that declare something, as far as a line alone tells.
+pub(super) fn outline(lines: &[&str]) -> Vec<OutlineLine> {
+    let declares = |line: &str| {
+        let text = line.trim();
+        let word = text.split(|c: char| c.is_whitespace() || matches!(c, '(' | '<' | ':' | '{')).next().unwrap_or("");
+        let depth = indent(line);
+        if FLOW.contains(&word) || text.starts_with(['/', '*', '}', ')', ']', '"', '\'', '`']) {
+            return false;
+        }
+        if FIRST.contains(&word) {
+            // Values are declarations at the top only.
+            let value = matches!(word, "const" | "var" | "let" | "static" | "final");
+            return !value || depth == 0 || text.contains('(') && text.ends_with('{');
+        }
+        // A C function, or a method without a keyword.
+        let opens = text.ends_with('{') || depth == 0 && (text.ends_with(')') || text.ends_with(';'));
+        let call = text.find('(').is_some_and(|at| {
+            let before = text[..at].trim_end();
+            !before.is_empty() && !before.contains(['=', '.', '"', ',']) && (depth > 0 || before.contains(' '))
+        });
+        depth <= 8 && opens && call && !text.contains("=>")
+    };
+    lines
+        .iter()
+        .enumerate()
+        .filter(|(_, line)| declares(line))
+        .map(|(at, line)| OutlineLine { line: at, text: line.trim_end().to_owned() })
+        .collect()
+}
+
+fn is_type(line: &str) -> bool {
+    ["struct", "class", "interface", "enum", "type", "trait", "record", "union", "typedef"]
+        .iter()
+        .any(|word| has_word(line, word))
+}
+
+/// The first of the attributes above a declaration.
+fn above(lines: &[&str], at: usize) -> usize {
+    let attribute = |line: &str| line.trim_start().starts_with(['@']) || line.trim_start().starts_with("#[");
+    let mut first = at;
+    while first > 0 && attribute(lines[first - 1]) {
+        first -= 1;
+    }
+    first
+}
+
+/// The line behind a declaration's signature.
+fn signature_end(lines: &[&str], at: usize) -> usize {
+    let end = |line: &str| line.trim_end().ends_with(['{', ';', ':', '}', ')']);
+    (at..lines.len().min(at + 8)).find(|index| end(lines[*index])).map_or(at + 1, |index| index + 1)
+}
+
+/// The line behind what begins at a line, by its indent.
+fn block(lines: &[&str], at: usize) -> usize {
+    let depth = indent(lines[at]);
+    let mut end = at + 1;
+    for (index, line) in lines.iter().enumerate().skip(at + 1) {
+        let text = line.trim();
+        if text.is_empty() {
+            continue;
+        }
+        if indent(line) > depth {
+            end = index + 1;
+            continue;
+        }
+        let goes_on = text.starts_with('{') || text.starts_with("where") || text.ends_with('{') || text.ends_with(':');
+        if text.starts_with(['}', ')', ']', '{']) || text.starts_with("where") || text.starts_with("end") {
+            end = index + 1;
+            if goes_on {
+                continue;
+            }
+        }
+        break;
+    }
+    end
+}
+
+/// The function or type around a line; of one that is too long the lines near it.
+fn around(lines: &[&str], declared: &[OutlineLine], at: usize) -> (usize, usize) {
+    for one in declared.iter().filter(|one| one.line <= at) {
+        let end = block(lines, one.line);
+        if end > at && end - one.line <= BLOCK {
+            return (above(lines, one.line), end);
+        }
+    }
+    (at.saturating_sub(NEAR), (at + NEAR + 1).min(lines.len()))
+}
+
+/// How many lines from the start hold the package clause and the imports.
+fn head(lines: &[&str]) -> usize {
+    const WORDS: &[&str] = &["package", "import", "use", "from", "#include", "require", "extern", "mod", "pub"];
+    let mut end = 0;
+    let mut open = false;
+    for (at, line) in lines.iter().enumerate().take(HEAD) {
+        let text = line.trim();
+        let word = text.split(|c: char| c.is_whitespace() || c == '(').next().unwrap_or("");
+        let imports = WORDS.contains(&word) && (word != "pub" || text.contains(" mod ") || text.contains(" use "))
+            || text.contains("require(");
+        if imports {
+            open = text.ends_with(['(', '{']) && !text.contains([')', '}']);
+        }
+        if imports || open {
+            end = at + 1;
+        }
+        if open && text.starts_with([')', '}']) {
+            open = false;
+        }
+    }
+    end
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may")]
+    use super::*;
+
+    /// What each language's outline holds.
+    #[test]
+    fn declarations() {
+        let table: &[(&str, &str, &[usize])] = &[
+            (
+                "go",
+                "package a\n\nimport \"fmt\"\n\ntype T struct {\n\tN int\n}\n\nfunc (t *T) Do(a int) error {\n\tif a > 0 {\n\t\tfmt.Println(a)\n\t}\n\treturn nil\n}\n",
+                &[4, 8],
+            ),
+            (
+                "rust",
+                "use a::b;\n\npub struct S {\n    n: u8,\n}\n\nimpl S {\n    pub fn new(n: u8) -> Self {\n        let x = f(n);\n        Self { n: x }\n    }\n}\n",
+                &[2, 6, 7],
+            ),
+            (
+                "python",
+                "import os\n\nclass A:\n    def f(self):\n        print(1)\n        return g(2)\n\nasync def g(x):\n    pass\n",
+                &[2, 3, 7],
+            ),
+            (
+                "ts",
+                "import { a } from './a';\nexport class S {\n  private n = 1;\n  async run(x: string): Promise<void> {\n    for (const y of x) {\n      go(y);\n    }\n  }\n}\nexport const f = (x: number) => x;\n",
+                &[1, 2, 3, 9],
+            ),
+            (
+                "c",
+                "#include <stdio.h>\n#define N 3\nint add(int a, int b);\n\nint add(int a, int b)\n{\n    if (a) return b;\n    printf(\"x\");\n    return a + b;\n}\n",
+                &[1, 2, 4],
+            ),
+            (
+                "java",
+                "package a;\n\npublic class A {\n    private int n;\n    public int get() {\n        return n;\n    }\n    void set(int n) {\n        this.n = n;\n    }\n}\n",
+                &[2, 3, 4, 7],
+            ),
+        ];
+        for (name, text, expected) in table {
+            let lines: Vec<&str> = text.lines().collect();
+            let found: Vec<usize> = outline(&lines).iter().map(|one| one.line).collect();
+            assert_eq!(found, *expected, "{name}");
+        }
+    }
+
+    fn functions(count: usize) -> String {
+        let one = |n| format!("func F{n}(a int) int {{\n\tx := a\n\ty := x\n\tz := y\n\treturn z + {n}\n}}\n\n");
+        let types = "type Box struct {\n\tW int\n\tH int\n}\n\n";
+        format!("package a\n\nimport (\n\t\"fmt\"\n)\n\n{types}{}", (1..=count).map(one).collect::<String>())
+    }
+
+    #[test]
+    fn a_place_brings_its_function_the_imports_and_an_outline() {
+        let text = functions(40);
+        // Line 16 stands in F1, whose first line is 12.
+        let at = text.lines().position(|line| line.starts_with("func F20(")).unwrap() as u32 + 3;
+        let shown = part(&text, &Wish { places: &[at], names: &[], own: true }).unwrap();
+        assert!(shown.starts_with("package a\n\nimport (\n\t\"fmt\"\n)\n[… lines 6-"), "{shown}");
+        assert!(
+            shown.contains("\nfunc F20(a int) int {\n\tx := a\n\ty := x\n\tz := y\n\treturn z + 20\n}\n"),
+            "{shown}"
+        );
+        assert!(shown.contains("| func F21(a int) int\n"), "{shown}");
+        assert!(!shown.contains("return z + 21"), "{shown}");
+        assert!(shown.len() * 5 < text.len() * 3);
+    }
+
+    #[test]
+    fn the_other_side_is_its_declarations_and_what_is_named() {
+        let text = functions(30);
+        let shown = part(&text, &Wish { places: &[], names: &["Box", "F7"], own: false }).unwrap();
+        assert!(shown.contains("\ntype Box struct {\n\tW int\n\tH int\n}\n"), "{shown}");
+        assert!(shown.contains("\nfunc F7(a int) int {\n[…"), "{shown}");
+        assert!(shown.contains("| func F8("), "{shown}");
+        assert!(!shown.contains("return z + 7"), "{shown}");
+    }
+
+    #[test]
+    fn what_is_mostly_shown_is_shown_whole() {
+        assert!(part("a\nb\nc\n", &Wish { places: &[2], names: &[], own: true }).is_none());
+    }
+
+    #[test]
+    fn shown_lines_are_those_of_the_file_and_gaps_are_counted() {
+        let text = functions(50);
+        for at in [1_u32, 17, 99, 200, 9999] {
+            let shown = part(&text, &Wish { places: &[at], names: &["F3"], own: true }).unwrap();
+            let lines: Vec<&str> = text.lines().collect();
+            let mut next = 0;
+            for line in shown.lines() {
+                if let Some(gap) = line.strip_prefix("[… lines ") {
+                    let (from, rest) = gap.split_once('-').unwrap();
+                    assert_eq!(from.parse::<usize>().unwrap(), next + 1);
+                    next = rest.split_once(' ').unwrap().0.parse().unwrap();
+                } else if !line.contains("| ") && !line.starts_with("[…") {
+                    assert_eq!(line, lines[next]);
+                    next += 1;
+                }
+            }
+            assert_eq!(next, lines.len());
+        }
+    }
+}
