@@ -11,9 +11,11 @@
 //! | `sketch` | a file in part: what matters whole, of the rest its declarations |
 //! | the others | one role each |
 
+pub(crate) mod choice;
 mod coordinate;
 mod fit;
 mod fix;
+pub(crate) mod imports;
 pub(crate) mod outline;
 mod planner;
 mod review;

@@ -19,6 +19,7 @@ use super::logs::{self, Logs};
 use super::verdict::Halt;
 use crate::calls::{self, Budget, CallFailure, CallResult, CallSpec, Observer, Priority, RoundCalls, Router};
 use crate::live::{Live, LiveAnswer};
+use crate::prompt::choice::{self, Outlined};
 use crate::prompt::{FileView, Window};
 use crate::provider::{Clients, OutputSchema, Prompt};
 use crate::relpath::RelPath;
@@ -127,6 +128,8 @@ pub struct RoundContext {
     pub(super) check_env: BTreeMap<String, String>,
     /// Earlier rounds of the session, in short, oldest first.
     pub(super) earlier: Vec<String>,
+    /// Files that earlier rounds changed, the newest first.
+    pub(super) recent: Vec<RelPath>,
     /// Fires on cancellation; and when the context is dropped, so that no child outlives it.
     pub(super) cancel: CancellationToken,
     _children_end: DropGuard,
@@ -137,6 +140,14 @@ pub struct RoundContext {
 
 /// Earlier rounds that later ones are told of.
 const EARLIER: usize = 5;
+/// Characters of each one's task, and files, that are told.
+const SAID: usize = 600;
+const NAMED: usize = 20;
+/// Earlier rounds whose files are remembered, and how many of those.
+const REMEMBERED: usize = 20;
+const MOST_RECENT: usize = 100;
+/// Bytes of outlines of files that a worker's own files use.
+const NEIGHBOURS: usize = 6_000;
 
 impl RoundContext {
     /// Puts together what a round needs. `earlier` are the earlier rounds of the session, oldest first.
@@ -195,7 +206,8 @@ impl RoundContext {
             },
             children: Arc::clone(resources.children),
             check_env,
-            earlier: earlier.into_iter().rev().take(EARLIER).rev().map(in_short).collect(),
+            recent: recent(&earlier),
+            earlier: in_short(&earlier),
             _children_end: cancel.clone().drop_guard(),
             cancel,
             stopping: resources.stopping,
@@ -347,6 +359,22 @@ impl RoundContext {
         Ok(read.await?.unwrap_or_default())
     }
 
+    /// Outlines of the files that `own` imports and that `said` names, without those that are `shown`.
+    pub(super) async fn neighbours(
+        &self,
+        own: &[FileView],
+        shown: Vec<RelPath>,
+        said: String,
+    ) -> Result<Vec<Outlined>, Stop> {
+        let own = own.to_vec();
+        let found = self.on_workspace(move |workspace| {
+            let tree = workspace.list().files;
+            let read = |path: &RelPath| String::from_utf8(workspace.read(path).ok()??.bytes).ok();
+            choice::neighbours(&own, &shown, &said, &tree, NEIGHBOURS, &read)
+        });
+        Ok(found.await?.unwrap_or_default())
+    }
+
     /// Tells the readers of the log something that they should act on, once per `key`.
     pub(super) async fn note(&self, key: &str, text: String) -> Result<(), Stop> {
         self.journal.say(format!("note/{key}"), Event::Note { level: NoteLevel::Warning, text }).await?;
@@ -397,17 +425,48 @@ impl From<RoundRow> for Earlier {
     }
 }
 
-fn in_short(Earlier { task, report, undone }: Earlier) -> String {
-    let report = report.and_then(|report| serde_json::from_str::<proto::report::RoundReport>(&report).ok());
-    let task: String = task.chars().take(600).collect();
-    match report {
-        Some(report) => {
-            let files: Vec<&str> = report.files.iter().take(20).map(|file| file.path.as_str()).collect();
-            let undone = if undone { "; undone: these files are as they were before it" } else { "" };
-            format!("{task}\n→ {}; files: {}{undone}", report.outcome.as_str(), files.join(", "))
-        }
-        None => task,
+impl Earlier {
+    fn report(&self) -> Option<proto::report::RoundReport> {
+        serde_json::from_str(self.report.as_deref()?).ok()
     }
+}
+
+/// What later rounds are told of the earlier ones, oldest first: the last few, and how many there were before.
+fn in_short(earlier: &[Earlier]) -> Vec<String> {
+    let before = earlier.len().saturating_sub(EARLIER);
+    let mut out = Vec::new();
+    if before > 0 {
+        out.push(format!("{before} older rounds, left out here"));
+    }
+    out.extend(earlier[before..].iter().map(one_in_short));
+    out
+}
+
+fn one_in_short(earlier: &Earlier) -> String {
+    let mut task: String = earlier.task.chars().take(SAID).collect();
+    if task.len() < earlier.task.len() {
+        task.push_str(" […]");
+    }
+    let Some(report) = earlier.report() else { return task };
+    let mut files: Vec<String> = report.files.iter().take(NAMED).map(|file| file.path.clone()).collect();
+    if report.files.len() > NAMED {
+        files.push(format!("{} more", report.files.len() - NAMED));
+    }
+    let undone = if earlier.undone { "; undone: these files are as they were before it" } else { "" };
+    format!("{task}\n→ {}; files: {}{undone}", report.outcome.as_str(), files.join(", "))
+}
+
+/// What earlier rounds changed and nobody took back, the newest first.
+fn recent(earlier: &[Earlier]) -> Vec<RelPath> {
+    let mut out: Vec<RelPath> = Vec::new();
+    for report in earlier.iter().rev().take(REMEMBERED).filter(|one| !one.undone).filter_map(Earlier::report) {
+        for path in report.files.iter().filter_map(|file| RelPath::parse(&file.path).ok()) {
+            if out.len() < MOST_RECENT && !out.contains(&path) {
+                out.push(path);
+            }
+        }
+    }
+    out
 }
 
 struct Ear<'a> {
