@@ -178,7 +178,8 @@ impl RoundContext {
         let left = Duration::from_millis(spec.settings.timeout_ms.saturating_sub(round.active_ms));
         let deadline = Instant::now() + left;
         let cancel = cancel.child_token();
-        let (tokens, micros) = spent_before(&journal);
+        let before = calls_before(&journal);
+        let (tokens, micros) = calls::spent(&before);
         let budget = Budget::new(spec.settings.max_tokens, spec.settings.max_cost_micros).with_spent(tokens, micros);
         let (logs, log_trouble) = Logs::create(log_dir.unwrap_or_else(|| logs::path(&spec.config.log_dir, round.id)));
         let mut check_env = spec.env.clone();
@@ -203,6 +204,7 @@ impl RoundContext {
                 budget: Arc::new(budget),
                 cancel: cancel.clone(),
                 deadline,
+                read: Arc::new(calls::Read::of(&before)),
             },
             children: Arc::clone(resources.children),
             check_env,
@@ -290,6 +292,7 @@ impl RoundContext {
     pub(super) async fn ask(&self, board: &Board, question: Question<'_>) -> Result<(Asked, bool), Stop> {
         if let Some(asked) = self.journal.recorded::<Asked>(&question.key)? {
             board.lock().calls.push((asked.role.clone(), asked.result.clone()));
+            self.note_cuts(&asked.result).await?;
             return Ok((asked, false));
         }
         self.halted()?;
@@ -329,9 +332,23 @@ impl RoundContext {
         let asked = Asked { role: question.role.to_owned(), result, seen: question.seen };
         self.journal.record(&question.key, hash, &asked, Vec::new(), Vec::new()).await?;
         proto::hooks::pause("round.call_recorded").await;
+        self.note_cuts(&asked.result).await?;
         // The answer stays visible until it is recorded.
         drop(observer);
         Ok((asked, true))
+    }
+
+    /// Says which models read less of a prompt than they were sent, and what to do about it; once each.
+    async fn note_cuts(&self, result: &CallResult) -> Result<(), Stop> {
+        for (model, tokens) in calls::cut_by(result) {
+            let text = format!(
+                "{model} read only {tokens} tokens of a longer prompt: its server's window is that small, and it dropped the rest. It was \
+                 asked again with less, and what it is shown is cut to that for the rest of the round. Give the server a larger window \
+                 (Ollama: num_ctx), and set `context` of the model to it"
+            );
+            self.note(&format!("window/{model}"), text).await?;
+        }
+        Ok(())
     }
 
     /// The current content of files, as far as they may be shown, and what was seen of them.
@@ -398,15 +415,13 @@ impl RoundContext {
     }
 }
 
-/// Tokens and millionths of a US dollar that recorded calls took.
-fn spent_before(journal: &Journal) -> (u64, u64) {
+/// What came of the calls that are recorded.
+fn calls_before(journal: &Journal) -> Vec<CallResult> {
     let asked = journal.recorded_before().iter().filter(|key| {
         // Steps that are no calls, some of them large.
         !["write/", "wrote/", "build/", "plan/subtask/", "edits/"].iter().any(|prefix| key.starts_with(prefix))
     });
-    let results: Vec<CallResult> =
-        asked.filter_map(|key| journal.recorded::<Asked>(key).ok().flatten()).map(|asked| asked.result).collect();
-    calls::spent(&results)
+    asked.filter_map(|key| journal.recorded::<Asked>(key).ok().flatten()).map(|asked| asked.result).collect()
 }
 
 /// An earlier round of the session.

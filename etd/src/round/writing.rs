@@ -111,6 +111,9 @@ pub(super) async fn write(
             intent
         }
     };
+    for (path, mode) in &intent.modes {
+        board.lock().modes.entry(path.clone()).or_insert(*mode);
+    }
     proto::hooks::pause("round.write_intended").await;
     let written = carry_out(cx, key, worker, intent).await?;
     note(board, worker, &written);
@@ -129,7 +132,7 @@ pub(super) fn claims(cx: &RoundContext, board: &Board, key: &str, worker: &str) 
     Ok(())
 }
 
-/// Puts files back to recorded contents.
+/// Puts files back to recorded contents; those that come back get the mode bits that they were deleted with.
 pub(super) async fn restore(
     cx: &RoundContext,
     board: &Board,
@@ -142,8 +145,9 @@ pub(super) async fn restore(
     let intent = match cx.journal.recorded::<Intent>(&intent_key)? {
         Some(intent) => intent,
         None => {
-            let intent =
-                Intent { changes: changes.into_iter().map(|(change, _)| change).collect(), ..Intent::default() };
+            let changes = changes.into_iter().map(|(change, _)| change).collect();
+            let modes = board.lock().modes.clone();
+            let intent = Intent { changes, modes, ..Intent::default() };
             cx.journal.record(&intent_key, None, &intent, Vec::new(), Vec::new()).await?;
             intent
         }
@@ -252,11 +256,15 @@ async fn carry_out(cx: &RoundContext, key: &str, worker: &str, intent: Intent) -
     }
     let sizes: Vec<u64> =
         contents.iter().map(|content| content.as_ref().map_or(0, |bytes| bytes.len() as u64)).collect();
-    let changes = intent.changes.clone();
+    let (changes, modes) = (intent.changes.clone(), intent.modes.clone());
     let results = cx
         .on_workspace(move |workspace| {
-            let pairs = changes.iter().zip(&contents);
-            pairs.map(|(change, content)| workspace.apply(change, content.as_deref())).collect::<Vec<_>>()
+            let apply = |(change, content): (&Change, &Option<Vec<u8>>)| {
+                // Of a file that comes back; one that is there has its own.
+                let mode = modes.get(&change.path).copied().filter(|_| change.before.is_none());
+                workspace.apply_as(change, content.as_deref(), mode)
+            };
+            changes.iter().zip(&contents).map(apply).collect::<Vec<_>>()
         })
         .await?
         .unwrap_or_default();
