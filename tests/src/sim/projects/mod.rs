@@ -1,0 +1,20 @@
+//! The projects that a simulated model knows.
+
+pub mod go_api;
+pub mod java_tool;
+mod make;
+pub mod python_pkg;
+pub mod shop_tree;
+pub mod ts_lib;
+pub mod verify;
+
+#[cfg(test)]
+mod tests;
+
+use super::project::Project;
+
+/// All projects, in the order of their names.
+#[must_use]
+pub fn all() -> Vec<Project> {
+    vec![go_api::project(), java_tool::project(), python_pkg::project(), shop_tree::project(), ts_lib::project()]
+}
