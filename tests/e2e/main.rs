@@ -16,6 +16,7 @@ mod pipeline;
 mod projects;
 mod providers;
 mod readme;
+mod refine;
 mod rounds;
 mod run;
 mod safety;

@@ -193,7 +193,7 @@ pub(super) async fn attempt(
                 completion.usage = TokenUsage { output, ..so_far };
             }
             let kind = round.config.providers.get(&model.provider).map(|provider| provider.kind);
-            if kind.is_some_and(|kind| round.read.drops(target.name, kind, bytes, &completion.usage)) {
+            if kind.is_some_and(|kind| round.read.drops(target.name, kind, found, bytes, &completion.usage)) {
                 round.read.learn(target.name, completion.usage.input);
                 let message = read::message(&completion.usage, bytes);
                 let usage = completion.usage;

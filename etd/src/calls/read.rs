@@ -59,10 +59,18 @@ impl Read {
         self.known.lock().unwrap_or_else(PoisonError::into_inner).get(model).and_then(|known| known.window)
     }
 
-    /// Takes note of a server's count of a prompt with so many bytes. True: it dropped a part of it, which wasn't known of this model before.
+    /// Takes note of a server's count of a prompt with so many bytes, which was cut to `window` if that was known. True: it dropped a part of
+    /// it. Once a prompt was cut to what is known, its answer counts, whatever the server counts.
     ///
     /// A model that counted more before can read more: then the count leaves out what the server had in a cache.
-    pub(super) fn drops(&self, model: &str, kind: ProviderKind, prompt: u64, usage: &TokenUsage) -> bool {
+    pub(super) fn drops(
+        &self,
+        model: &str,
+        kind: ProviderKind,
+        window: Option<u32>,
+        prompt: u64,
+        usage: &TokenUsage,
+    ) -> bool {
         // The others refuse a prompt that is too long.
         if usage.estimated || !matches!(kind, ProviderKind::Ollama | ProviderKind::Openai) {
             return false;
@@ -73,7 +81,7 @@ impl Read {
         let before = known.most;
         known.most = before.max(counted);
         let short = counted * 100 < prompt / BYTES_A_TOKEN * LEAST;
-        prompt >= SMALL && short && usage.cached == 0 && known.window.is_none() && before * 4 <= counted * 5
+        prompt >= SMALL && short && usage.cached == 0 && window.is_none() && before * 4 <= counted * 5
     }
 
     /// From now on a model's window is this many tokens at most.
@@ -135,7 +143,7 @@ mod tests {
             (ProviderKind::Anthropic, 40_000, usage(2048, 0, false), false),
         ];
         for (kind, prompt, usage, cut) in table {
-            assert_eq!(Read::default().drops("p/m", kind, prompt, &usage), cut, "{kind:?} {prompt} {usage:?}");
+            assert_eq!(Read::default().drops("p/m", kind, None, prompt, &usage), cut, "{kind:?} {prompt} {usage:?}");
         }
     }
 
@@ -143,12 +151,13 @@ mod tests {
     fn a_model_that_read_more_before_has_a_cache() {
         let read = Read::default();
         let usage = |input| TokenUsage { input, cached: 0, output: 5, estimated: false };
-        assert!(!read.drops("p/m", ProviderKind::Openai, 40_000, &usage(9000)));
-        assert!(!read.drops("p/m", ProviderKind::Openai, 40_000, &usage(300)));
-        assert!(read.drops("p/other", ProviderKind::Openai, 40_000, &usage(300)));
-        // Once it is known, the second answer counts, whatever the server counts.
+        assert!(!read.drops("p/m", ProviderKind::Openai, None, 40_000, &usage(9000)));
+        assert!(!read.drops("p/m", ProviderKind::Openai, None, 40_000, &usage(300)));
+        assert!(read.drops("p/other", ProviderKind::Openai, None, 40_000, &usage(300)));
         read.learn("p/other", 300);
-        assert!(!read.drops("p/other", ProviderKind::Openai, 40_000, &usage(300)));
+        // Another prompt was under way already when that was found.
+        assert!(read.drops("p/other", ProviderKind::Openai, None, 40_000, &usage(300)));
+        assert!(!read.drops("p/other", ProviderKind::Openai, Some(300), 40_000, &usage(300)));
         assert_eq!((read.window("p/other"), read.window("p/m")), (Some(300), None));
     }
 
