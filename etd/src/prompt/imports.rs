@@ -109,11 +109,9 @@ pub(crate) fn imports(path: &str, text: &str, paths: &Paths<'_>) -> BTreeSet<usi
         let line = line.trim_start();
         match kind {
             "python" => python(line, dir, path, paths, &mut found),
-            "js" => {
-                if ["from", "import", "require"].iter().any(|word| line.contains(word)) {
-                    for wanted in quoted(line) {
-                        js(wanted, dir, path, paths, &mut found);
-                    }
+            "js" if ["from", "import", "require"].iter().any(|word| line.contains(word)) => {
+                for wanted in quoted(line) {
+                    js(wanted, dir, path, paths, &mut found);
                 }
             }
             "go" => {

@@ -2,7 +2,7 @@
 
 use super::choice::Outlined;
 use super::fit::{Body, Rank, Section, budget, fit, fit_in};
-use super::outline::{OutlineLine, outline};
+use super::outline::{OutlineLine, enclosing, outline};
 use super::sketch::{self, Wish};
 use super::{FileView, Window, show};
 use crate::plan::{Contract, Subtask};
@@ -69,8 +69,9 @@ Rules:
 
 /// Bytes of the largest file that is shown whole though it is only read.
 const READ_WHOLE: usize = 8_000;
-/// Places in a large file of its own that are kept where it doesn't fit.
-const NAMED_LINES: usize = 12;
+/// Places in a large file of its own that are kept where it doesn't fit, and lines of each.
+const NAMED_PLACES: usize = 8;
+const BODY: usize = 40;
 /// Lines and bytes above which an edit costs fewer tokens than the file: a worker may change much of a file, so it pays later.
 const LARGE: (usize, usize) = (80, 3_000);
 
@@ -109,7 +110,7 @@ fn reads(sections: &mut Vec<Section>, brief: &WorkerBrief<'_>, names: &[&str]) {
     }
 }
 
-/// Lines of a large file that declare what a text names.
+/// Lines of a large file that declare what a text names, with their bodies unless they are long.
 fn named_lines(view: &FileView, names: &[&str]) -> Vec<u32> {
     if view.text.len() <= READ_WHOLE {
         return Vec::new();
@@ -119,7 +120,12 @@ fn named_lines(view: &FileView, names: &[&str]) -> Vec<u32> {
         words.any(|word| names.contains(&word))
     };
     let lines = outline(view.path.as_str(), &view.text);
-    lines.iter().filter(declares).take(NAMED_LINES).map(|line| line.line).collect()
+    let named = lines.iter().filter(declares).take(NAMED_PLACES).map(|line| line.line);
+    let body = |line: u32| {
+        let body = enclosing(view.path.as_str(), &view.text, line);
+        if body.len() <= BODY { body } else { line..line + 1 }
+    };
+    named.flat_map(body).collect()
 }
 
 /// The prompt for one subtask. With [`Retry`], the earlier answer and the reason follow as further turns.

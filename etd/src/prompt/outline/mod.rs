@@ -149,12 +149,13 @@ fn headings(text: &str) -> Vec<Item> {
 /// The words of lines `from..=to`, the last one up to `column`, without what the mask blanked at the ends of lines.
 fn joined<S: AsRef<str>>(source: &[S], masked: &[String], from: usize, to: usize, column: usize) -> String {
     let mut head = String::new();
-    for at in from..=to.min(source.len().saturating_sub(1)) {
+    let lines = source.iter().enumerate().take(to.saturating_add(1)).skip(from);
+    for (at, line) in lines {
         let code = masked.get(at).map_or("", String::as_str);
         let limit = if at == to { column.min(code.len()) } else { code.len() };
         let code = code.get(..limit).unwrap_or(code);
         let (start, end) = (code.len() - code.trim_start().len(), code.trim_end().len());
-        let piece = source[at].as_ref().get(start..end).unwrap_or_default();
+        let piece = line.as_ref().get(start..end).unwrap_or_default();
         // A list that was spread over lines is one again.
         let tight = head.ends_with(['(', '[', '<']) || piece.starts_with([')', ']', '>', ',']);
         if !head.is_empty() && !piece.is_empty() && !tight {
