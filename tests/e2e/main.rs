@@ -19,6 +19,7 @@ mod plans;
 mod projects;
 mod providers;
 mod readme;
+mod refine;
 mod rounds;
 mod run;
 mod safety;

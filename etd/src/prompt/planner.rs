@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::choice::{self, Outlined};
 use super::fit::{Rank, Section, fit};
 use super::{FileView, Window, show};
 use crate::plan::{Plan, Subtask};
@@ -23,6 +24,10 @@ pub struct PlannerBrief<'a> {
     pub heads: &'a [FileView],
     /// Files that are shown.
     pub files: &'a [FileView],
+    /// Files that are shown in outline.
+    pub(crate) outlines: &'a [Outlined],
+    /// Dirs that the task may be about: their files are listed by name however many there are.
+    pub(crate) dirs: &'a BTreeSet<String>,
     /// Name and description of each specialist.
     pub specialists: &'a [(String, String)],
     /// Earlier rounds of the session in short.
@@ -63,10 +68,22 @@ pub fn planner(brief: &PlannerBrief<'_>, window: Window) -> Prompt {
         specialists,
         Rank::Shared,
     ));
-    let tree = brief.tree.iter().map(|file| format!("{} ({} bytes)", file.path, file.bytes)).collect();
+    let tree = choice::listed(brief.tree, brief.dirs);
     sections.push(Section::lines("the list of files", "Files in the work dir:", tree, Rank::Own));
     show::files(&mut sections, "What the project says of itself (data):", brief.heads, &[], Rank::Shared);
     show::files(&mut sections, "Existing files (data):", brief.files, brief.heads, Rank::Reference);
+    let outlines = brief.outlines.iter().map(Outlined::shown).collect();
+    sections.push(Section::lines(
+        "outlines of files",
+        "Declarations in other existing files, with line numbers (data):",
+        outlines,
+        Rank::Background,
+    ));
+    let named = brief.tree.len().saturating_sub(brief.heads.len() + brief.files.len() + brief.outlines.len());
+    if named > 0 && !brief.files.is_empty() {
+        let text = format!("[… of {named} more files only the names are shown …]");
+        sections.push(Section::text("how many files are left out", "", text, Rank::Background));
+    }
     let earlier = brief.earlier.iter().rev().map(|round| format!("- {round}")).collect();
     sections.push(Section::lines(
         "earlier rounds",

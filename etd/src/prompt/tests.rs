@@ -1,8 +1,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may")]
 
+use std::collections::BTreeSet;
+
 use proptest::prelude::*;
 use proto::diagnostic::{Diagnostic, Related, Severity};
 
+use super::choice::Outlined;
 use super::fit::budget;
 use super::*;
 use crate::plan::{Contract, Subtask};
@@ -87,6 +90,8 @@ fn the_planner_sees_all_that_it_plans_by() {
         tree: &[TreeFile { path: rel("old/file.go"), bytes: 12 }],
         heads: &[view("AGENTS.md", "use tabs")],
         files: &[view("old/file.go", "package old"), view("AGENTS.md", "use tabs")],
+        outlines: &[Outlined::of(&view("other.go", "package old\n\nfunc Other() {\n\tinner()\n}\n"), 9, 9)],
+        dirs: &BTreeSet::new(),
         specialists: &[("sql".to_owned(), "SQL work".to_owned())],
         earlier: &["built the base".to_owned()],
         known: &known,
@@ -100,6 +105,7 @@ fn the_planner_sees_all_that_it_plans_by() {
             "old/file.go (12 bytes)",
             "use tabs",
             "package old",
+            "other.go:\n    3| func Other()",
             "- sql: SQL work",
             "built the base",
             "title of k1",
@@ -120,6 +126,34 @@ fn the_planner_sees_all_that_it_plans_by() {
 }
 
 #[test]
+fn a_worker_sees_the_other_sides_of_its_files_and_of_long_ones_what_matters() {
+    let long: String = (0..300).map(|n| format!("func F{n}(x int) int {{\n\treturn {n}\n}}\n\n")).collect();
+    let mut subtask = subtask("1", "own.go");
+    subtask.instructions = "Call F250 and mend F120.".to_owned();
+    let contract = contract();
+    let brief = WorkerBrief {
+        task: "Build an API",
+        contract: &contract,
+        plan: &[],
+        subtask: &subtask,
+        own: &[view("own.go", &long.replace("return", "give"))],
+        reads: &[view("read.go", &format!("package read\n\n{long}"))],
+        neighbours: &[Outlined::of(&view("near.go", "package near\n\nfunc Near() error {\n\tinner()\n}\n"), 9, 9)],
+        brief: None,
+        earlier: &[],
+        retry: None,
+    };
+    let prompt = worker(&brief, WIDE);
+    has(&prompt, &["`read.go`, in part", "F250(x int) int", "near.go:\n    3| func Near() error", "give 299"]);
+    let text = &prompt.turns[0].text;
+    assert!(!text.contains("return 100") && !text.contains("inner()"), "{text}");
+    // A window that is too small for its own file keeps what its subtask names.
+    let prompt = worker(&brief, window(10_000));
+    has(&prompt, &["give 120", "give 250", "Not everything fits", "left out …]"]);
+    assert!(size(&prompt) <= 10_500 && !prompt.turns[0].text.contains("give 40\n"), "{}", size(&prompt));
+}
+
+#[test]
 fn a_worker_sees_its_subtask_last_and_shares_its_system() {
     let plan = [subtask("1", "a.go"), subtask("2", "b.go")];
     let contract = contract();
@@ -130,6 +164,7 @@ fn a_worker_sees_its_subtask_last_and_shares_its_system() {
         subtask: &plan[0],
         own: &[view("a.go", "package a // current")],
         reads: &[view("c.go", "package c"), view("a.go", "twice")],
+        neighbours: &[],
         brief: Some("all use tabs"),
         earlier: &["first round".to_owned()],
         retry: None,
@@ -180,6 +215,7 @@ fn a_worker_that_is_asked_again_sees_its_answer_and_the_reason() {
         subtask: &plan[0],
         own: &[],
         reads: &[],
+        neighbours: &[],
         brief: None,
         earlier: &[],
         retry: Some(retry),
@@ -363,6 +399,7 @@ fn workers_change_large_files_by_edits() {
         subtask: &plan[0],
         own: &own,
         reads: &[],
+        neighbours: &[],
         brief: None,
         earlier: &[],
         retry: None,
@@ -418,6 +455,7 @@ fn cutting_goes_by_worth_and_is_announced() {
         subtask: &plan[0],
         own: &own,
         reads: &reads,
+        neighbours: &[],
         brief: None,
         earlier: &earlier,
         retry: None,
@@ -456,6 +494,7 @@ fn a_contract_too_large_is_cut_the_same_for_all() {
             subtask,
             own: &[],
             reads: &[],
+            neighbours: &[],
             brief: None,
             earlier: &[],
             retry: None,
@@ -489,6 +528,7 @@ fn system_parts_are_short() {
                 subtask: &plan[0],
                 own: &[],
                 reads: &[],
+                neighbours: &[],
                 brief: None,
                 earlier: &[],
                 retry: None,
@@ -506,6 +546,8 @@ fn system_parts_are_short() {
                 tree: &[],
                 heads: &[],
                 files: &[],
+                outlines: &[],
+                dirs: &BTreeSet::new(),
                 specialists: &[],
                 earlier: &[],
                 known: &[],
@@ -551,7 +593,7 @@ proptest! {
         let tree = [TreeFile { path: rel("a.go"), bytes: 1 }];
         let prompts = [
             worker(&WorkerBrief {
-                task: &texts[1], contract: &contract, plan: &plan, subtask: &plan[0], own: &files, reads: &files, brief: Some(&texts[5]),
+                task: &texts[1], contract: &contract, plan: &plan, subtask: &plan[0], own: &files, reads: &files, neighbours: &[], brief: Some(&texts[5]),
                 earlier: &texts, retry: Some(Retry { answer: &texts[4], reason: &texts[5] }),
             }, window),
             fix(&FixBrief { tried: &texts, log_tail: Some(&texts[2]), ..fix_brief(&contract, &files[..1], &files, &diagnostics) }, window),
@@ -560,7 +602,7 @@ proptest! {
             coordinate(&CoordinateBrief { task: &texts[1], subtasks: &plan }, window),
             synthesis(&SynthesisBrief { task: &texts[1], plan: &plan, files: &[rel("a.go")], notes: &[] }, window),
             planner(&PlannerBrief {
-                task: &texts[1], max_subtasks: 1, workers: 1, tree: &tree, heads: &files, files: &files, specialists: &[], earlier: &texts,
+                task: &texts[1], max_subtasks: 1, workers: 1, tree: &tree, heads: &files, files: &files, outlines: &[], dirs: &BTreeSet::new(), specialists: &[], earlier: &texts,
                 known: &plan,
             }, window),
         ];

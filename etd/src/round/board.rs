@@ -115,6 +115,8 @@ pub(super) struct Known {
     pub owners: Owners,
     /// Files that the round touched.
     pub files: BTreeMap<RelPath, Touched>,
+    /// Mode bits of files that were deleted.
+    pub modes: BTreeMap<RelPath, u32>,
     /// What was refused.
     pub refused: Vec<Refusal>,
     /// Every model call: accounting role, result.

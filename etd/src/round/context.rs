@@ -20,6 +20,7 @@ use super::logs::{self, Logs};
 use super::verdict::Halt;
 use crate::calls::{self, Budget, CallFailure, CallResult, CallSpec, Observer, Priority, RoundCalls, Router};
 use crate::live::{Live, LiveAnswer};
+use crate::prompt::choice::{self, Outlined};
 use crate::prompt::{FileView, Window};
 use crate::provider::{Clients, OutputSchema, Prompt};
 use crate::relpath::RelPath;
@@ -128,6 +129,8 @@ pub struct RoundContext {
     pub(super) check_env: BTreeMap<String, String>,
     /// Earlier rounds of the session, in short, oldest first.
     pub(super) earlier: Vec<String>,
+    /// Files that earlier rounds changed, the newest first.
+    pub(super) recent: Vec<RelPath>,
     /// Fires on cancellation; and when the context is dropped, so that no child outlives it.
     pub(super) cancel: CancellationToken,
     _children_end: DropGuard,
@@ -138,6 +141,14 @@ pub struct RoundContext {
 
 /// Earlier rounds that later ones are told of.
 const EARLIER: usize = 5;
+/// Characters of each one's task, and files, that are told.
+const SAID: usize = 600;
+const NAMED: usize = 20;
+/// Earlier rounds whose files are remembered, and how many of those.
+const REMEMBERED: usize = 20;
+const MOST_RECENT: usize = 100;
+/// Bytes of outlines of files that a worker's own files use.
+const NEIGHBOURS: usize = 6_000;
 
 impl RoundContext {
     /// Puts together what a round needs. `earlier` are the earlier rounds of the session, oldest first.
@@ -168,7 +179,8 @@ impl RoundContext {
         let left = Duration::from_millis(spec.settings.timeout_ms.saturating_sub(round.active_ms));
         let deadline = Instant::now() + left;
         let cancel = cancel.child_token();
-        let (tokens, micros) = spent_before(&journal);
+        let before = calls_before(&journal);
+        let (tokens, micros) = calls::spent(&before);
         let budget = Budget::new(spec.settings.max_tokens, spec.settings.max_cost_micros).with_spent(tokens, micros);
         let (logs, log_trouble) = Logs::create(log_dir.unwrap_or_else(|| logs::path(&spec.config.log_dir, round.id)));
         let mut check_env = spec.env.clone();
@@ -193,10 +205,12 @@ impl RoundContext {
                 budget: Arc::new(budget),
                 cancel: cancel.clone(),
                 deadline,
+                read: Arc::new(calls::Read::of(&before)),
             },
             children: Arc::clone(resources.children),
             check_env,
-            earlier: earlier.into_iter().rev().take(EARLIER).rev().map(in_short).collect(),
+            recent: recent(&earlier),
+            earlier: in_short(&earlier),
             _children_end: cancel.clone().drop_guard(),
             cancel,
             stopping: resources.stopping,
@@ -288,6 +302,7 @@ impl RoundContext {
     pub(super) async fn ask(&self, board: &Board, question: Question<'_>) -> Result<(Asked, bool), Stop> {
         if let Some(asked) = self.journal.recorded::<Asked>(&question.key)? {
             board.lock().calls.push((asked.role.clone(), asked.result.clone()));
+            self.note_cuts(&asked.result).await?;
             return Ok((asked, false));
         }
         self.halted()?;
@@ -327,9 +342,23 @@ impl RoundContext {
         let asked = Asked { role: question.role.to_owned(), result, seen: question.seen };
         self.journal.record(&question.key, hash, &asked, Vec::new(), Vec::new()).await?;
         proto::hooks::pause("round.call_recorded").await;
+        self.note_cuts(&asked.result).await?;
         // The answer stays visible until it is recorded.
         drop(observer);
         Ok((asked, true))
+    }
+
+    /// Says which models read less of a prompt than they were sent, and what to do about it; once each.
+    async fn note_cuts(&self, result: &CallResult) -> Result<(), Stop> {
+        for (model, tokens) in calls::cut_by(result) {
+            let text = format!(
+                "{model} read only {tokens} tokens of a longer prompt: its server's window is that small, and it dropped the rest. It was \
+                 asked again with less, and what it is shown is cut to that for the rest of the round. Give the server a larger window \
+                 (Ollama: num_ctx), and set `context` of the model to it"
+            );
+            self.note(&format!("window/{model}"), text).await?;
+        }
+        Ok(())
     }
 
     /// The current content of files, as far as they may be shown, and what was seen of them.
@@ -357,6 +386,22 @@ impl RoundContext {
         Ok(read.await?.unwrap_or_default())
     }
 
+    /// Outlines of the files that `own` imports and that `said` names, without those that are `shown`.
+    pub(super) async fn neighbours(
+        &self,
+        own: &[FileView],
+        shown: Vec<RelPath>,
+        said: String,
+    ) -> Result<Vec<Outlined>, Stop> {
+        let own = own.to_vec();
+        let found = self.on_workspace(move |workspace| {
+            let tree = workspace.list().files;
+            let read = |path: &RelPath| String::from_utf8(workspace.read(path).ok()??.bytes).ok();
+            choice::neighbours(&own, &shown, &said, &tree, NEIGHBOURS, &read)
+        });
+        Ok(found.await?.unwrap_or_default())
+    }
+
     /// Tells the readers of the log something that they should act on, once per `key`.
     pub(super) async fn note(&self, key: &str, text: String) -> Result<(), Stop> {
         self.journal.say(format!("note/{key}"), Event::Note { level: NoteLevel::Warning, text }).await?;
@@ -380,17 +425,15 @@ impl RoundContext {
     }
 }
 
-/// Tokens and millionths of a US dollar that recorded calls took.
-fn spent_before(journal: &Journal) -> (u64, u64) {
+/// What came of the calls that are recorded.
+fn calls_before(journal: &Journal) -> Vec<CallResult> {
     let asked = journal.recorded_before().iter().filter(|key| {
         // Steps that are no calls, some of them large.
         !["write/", "wrote/", "build/", "plan/subtask/", "edits/", "read/", "look/"]
             .iter()
             .any(|prefix| key.starts_with(prefix))
     });
-    let results: Vec<CallResult> =
-        asked.filter_map(|key| journal.recorded::<Asked>(key).ok().flatten()).map(|asked| asked.result).collect();
-    calls::spent(&results)
+    asked.filter_map(|key| journal.recorded::<Asked>(key).ok().flatten()).map(|asked| asked.result).collect()
 }
 
 /// An earlier round of the session.
@@ -409,17 +452,48 @@ impl From<RoundRow> for Earlier {
     }
 }
 
-fn in_short(Earlier { task, report, undone }: Earlier) -> String {
-    let report = report.and_then(|report| serde_json::from_str::<proto::report::RoundReport>(&report).ok());
-    let task: String = task.chars().take(600).collect();
-    match report {
-        Some(report) => {
-            let files: Vec<&str> = report.files.iter().take(20).map(|file| file.path.as_str()).collect();
-            let undone = if undone { "; undone: these files are as they were before it" } else { "" };
-            format!("{task}\n→ {}; files: {}{undone}", report.outcome.as_str(), files.join(", "))
-        }
-        None => task,
+impl Earlier {
+    fn report(&self) -> Option<proto::report::RoundReport> {
+        serde_json::from_str(self.report.as_deref()?).ok()
     }
+}
+
+/// What later rounds are told of the earlier ones, oldest first: the last few, and how many there were before.
+fn in_short(earlier: &[Earlier]) -> Vec<String> {
+    let before = earlier.len().saturating_sub(EARLIER);
+    let mut out = Vec::new();
+    if before > 0 {
+        out.push(format!("{before} older rounds, left out here"));
+    }
+    out.extend(earlier[before..].iter().map(one_in_short));
+    out
+}
+
+fn one_in_short(earlier: &Earlier) -> String {
+    let mut task: String = earlier.task.chars().take(SAID).collect();
+    if task.len() < earlier.task.len() {
+        task.push_str(" […]");
+    }
+    let Some(report) = earlier.report() else { return task };
+    let mut files: Vec<String> = report.files.iter().take(NAMED).map(|file| file.path.clone()).collect();
+    if report.files.len() > NAMED {
+        files.push(format!("{} more", report.files.len() - NAMED));
+    }
+    let undone = if earlier.undone { "; undone: these files are as they were before it" } else { "" };
+    format!("{task}\n→ {}; files: {}{undone}", report.outcome.as_str(), files.join(", "))
+}
+
+/// What earlier rounds changed and nobody took back, the newest first.
+fn recent(earlier: &[Earlier]) -> Vec<RelPath> {
+    let mut out: Vec<RelPath> = Vec::new();
+    for report in earlier.iter().rev().take(REMEMBERED).filter(|one| !one.undone).filter_map(Earlier::report) {
+        for path in report.files.iter().filter_map(|file| RelPath::parse(&file.path).ok()) {
+            if out.len() < MOST_RECENT && !out.contains(&path) {
+                out.push(path);
+            }
+        }
+    }
+    out
 }
 
 struct Ear<'a> {

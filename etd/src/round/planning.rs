@@ -13,16 +13,21 @@ use super::settling::{self, Drafted};
 use super::verdict::Halt;
 use crate::calls::Priority;
 use crate::plan::{self, CheckHint, Contract, Finished, Item, Known, Plan, PlanForm, PlanReader, Subtask};
+use crate::prompt::choice::{self, Choice};
 use crate::prompt::{self, FileView, PlannerBrief};
 use crate::provider::{OutputSchema, StopReason};
 use crate::relpath::RelPath;
+use crate::workspace::TreeFile;
 
 /// Items of a plan that may wait to be recorded.
 const ITEMS: usize = 1024;
 /// Questions to the planner: one, and one for the rest of a plan that was cut.
 const QUESTIONS: u32 = 2;
-/// Bytes of file contents that the planner is shown at most, before its window cuts further.
-const SHOWN: usize = 200_000;
+/// Bytes of a tree that are looked at to choose what the planner is shown, and those of the largest file.
+const READ: usize = 6 << 20;
+const MAX_READ: u64 = 512 << 10;
+/// Bytes of the head of a README and its like.
+const HEAD: usize = 8_000;
 
 /// Plans. Returns once the plan is complete and recorded; `progress` changes whenever a subtask may start.
 pub(super) async fn plan(cx: &RoundContext, board: &Board, progress: &watch::Sender<u64>) -> Result<(), Stop> {
@@ -126,7 +131,9 @@ async fn ask(
                     workers: cx.spec.settings.workers,
                     tree: &view.tree,
                     heads: &view.heads,
-                    files: &view.files,
+                    files: &view.choice.whole,
+                    outlines: &view.choice.outlines,
+                    dirs: &view.choice.dirs,
                     specialists: &specialists,
                     earlier: &cx.earlier,
                     known: &before,
@@ -281,30 +288,46 @@ impl Listener for Stream<'_> {
 }
 
 /// What the planner is shown of an existing tree.
+#[derive(Default)]
 struct View {
-    tree: Vec<crate::workspace::TreeFile>,
+    tree: Vec<TreeFile>,
     heads: Vec<FileView>,
-    files: Vec<FileView>,
+    choice: Choice,
 }
 
 async fn view(cx: &RoundContext) -> Result<View, Stop> {
-    let seen = cx.on_workspace(|workspace| {
+    let (task, recent) = (cx.spec.task.clone(), cx.recent.clone());
+    let seen = cx.on_workspace(move |workspace| {
         let tree = workspace.list().files;
         let is_head = |path: &RelPath| matches!(path.as_str(), "AGENTS.md" | "CLAUDE.md" | "README.md" | "README");
+        let mut order: Vec<&TreeFile> = tree.iter().filter(|file| file.bytes <= MAX_READ).collect();
+        if tree.iter().map(|file| file.bytes).sum::<u64>() > READ as u64 {
+            order.sort_by_key(|file| !is_head(&file.path) && !choice::is_likely(&task, &file.path));
+        }
         let mut heads = Vec::new();
         let mut files = Vec::new();
         let mut bytes = 0;
-        for file in &tree {
-            if bytes + file.bytes as usize > SHOWN && !is_head(&file.path) {
+        for file in order {
+            if bytes + file.bytes as usize > READ {
                 continue;
             }
             let Ok(Some(content)) = workspace.read(&file.path) else { continue };
             let Ok(text) = String::from_utf8(content.bytes) else { continue };
             bytes += text.len();
-            let view = FileView { path: file.path.clone(), text };
-            if is_head(&file.path) { heads.push(view) } else { files.push(view) }
+            let mut view = FileView { path: file.path.clone(), text };
+            if is_head(&file.path) {
+                if view.text.len() > HEAD {
+                    let cut = view.text.floor_char_boundary(HEAD);
+                    let left = view.text.split_off(cut).len();
+                    view.text.push_str(&format!("\n[… {left} bytes left out …]\n"));
+                }
+                heads.push(view);
+            } else {
+                files.push(view);
+            }
         }
-        View { tree, heads, files }
+        files.sort_by(|a, b| a.path.cmp(&b.path));
+        View { choice: choice::choose(&task, &recent, files), tree, heads }
     });
-    Ok(seen.await?.unwrap_or(View { tree: Vec::new(), heads: Vec::new(), files: Vec::new() }))
+    Ok(seen.await?.unwrap_or_default())
 }

@@ -308,6 +308,8 @@ async fn ask(
     let (own, mut seen) = cx.views(own_paths.clone()).await?;
     let (reads, reads_seen) = cx.views(subtask.reads.clone()).await?;
     seen.extend(reads_seen);
+    let shown = own_paths.iter().cloned().chain(subtask.reads.iter().cloned()).collect();
+    let neighbours = cx.neighbours(&own, shown, subtask.instructions.clone()).await?;
     let key = format!("work/{}/{attempt}", subtask.id);
     let event = Event::WorkerStarted { worker: subtask.id.clone(), title: subtask.title.clone(), attempt };
     let question = Question {
@@ -324,6 +326,7 @@ async fn ask(
                 subtask,
                 own: &own,
                 reads: &reads,
+                neighbours: &neighbours,
                 brief: brief.as_deref(),
                 earlier: &cx.earlier,
                 retry: retry.map(|(answer, reason)| Retry { answer, reason }),

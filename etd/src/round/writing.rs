@@ -115,6 +115,9 @@ pub(super) async fn write(
             intent
         }
     };
+    for (path, mode) in &intent.modes {
+        board.lock().modes.entry(path.clone()).or_insert(*mode);
+    }
     proto::hooks::pause("round.write_intended").await;
     let written = carry_out(cx, key, worker, intent).await?;
     note(board, worker, &written);
@@ -144,7 +147,7 @@ pub(super) fn created_before(cx: &RoundContext) -> Result<BTreeSet<String>, Stop
     Ok(created)
 }
 
-/// Puts files back to recorded contents.
+/// Puts files back to recorded contents; those that come back get the mode bits that they were deleted with.
 pub(super) async fn restore(
     cx: &RoundContext,
     board: &Board,
@@ -157,8 +160,9 @@ pub(super) async fn restore(
     let intent = match cx.journal.recorded::<Intent>(&intent_key)? {
         Some(intent) => intent,
         None => {
-            let intent =
-                Intent { changes: changes.into_iter().map(|(change, _)| change).collect(), ..Intent::default() };
+            let changes = changes.into_iter().map(|(change, _)| change).collect();
+            let modes = board.lock().modes.clone();
+            let intent = Intent { changes, modes, ..Intent::default() };
             cx.journal.record(&intent_key, None, &intent, Vec::new(), Vec::new()).await?;
             intent
         }
@@ -264,19 +268,21 @@ fn stays(to: &RelPath) -> String {
 /// Makes changes in their order. A file stays where the one that it moves to didn't land.
 fn apply_all(
     workspace: &Workspace,
-    changes: &[Change],
+    intent: &Intent,
     contents: &[Option<Vec<u8>>],
-    moves: &BTreeMap<RelPath, RelPath>,
 ) -> Vec<Result<Applied, ApplyError>> {
+    let changes = &intent.changes;
     let mut results: Vec<Result<Applied, ApplyError>> = Vec::with_capacity(changes.len());
     for (change, content) in changes.iter().zip(contents) {
-        let lost = moves.get(&change.path).filter(|to| {
+        let lost = intent.moves.get(&change.path).filter(|to| {
             let landed = changes.iter().zip(&results).any(|(one, result)| one.path == **to && result.is_ok());
             !landed
         });
+        // Of a file that comes back; one that is there has its own.
+        let mode = intent.modes.get(&change.path).copied().filter(|_| change.before.is_none());
         results.push(match lost {
             Some(to) => Err(ApplyError::Refused { path: change.path.clone(), reason: stays(to) }),
-            None => workspace.apply(change, content.as_deref()),
+            None => workspace.apply_as(change, content.as_deref(), mode),
         });
     }
     results
@@ -297,9 +303,9 @@ async fn carry_out(cx: &RoundContext, key: &str, worker: &str, intent: Intent) -
     }
     let sizes: Vec<u64> =
         contents.iter().map(|content| content.as_ref().map_or(0, |bytes| bytes.len() as u64)).collect();
-    let (changes, moves) = (intent.changes.clone(), intent.moves.clone());
+    let done = intent.clone();
     let results =
-        cx.on_workspace(move |workspace| apply_all(workspace, &changes, &contents, &moves)).await?.unwrap_or_default();
+        cx.on_workspace(move |workspace| apply_all(workspace, &done, &contents)).await?.unwrap_or_default();
     proto::hooks::pause("round.written").await;
     let mut written =
         Written { done: Vec::new(), refused: intent.refused, conflicts: intent.conflicts, shrunk: intent.shrunk };
