@@ -1,0 +1,21 @@
+//! Each project is as it says.
+//!
+//! What needs no tool is looked at always. With `ET_VERIFY_PROJECTS` set, each fault is also put into the tree alone, and the real tools
+//! must say what the fault promises. That takes minutes for a project, so it isn't done without being asked for:
+//! `ET_VERIFY_PROJECTS=1 cargo test -p tests --lib go_api_is_as_it_says`.
+
+use super::verify::{declared, verify};
+use crate::sim::project::Project;
+
+fn is_as_it_says(project: &Project) {
+    let complaints = match std::env::var_os("ET_VERIFY_PROJECTS") {
+        Some(_) => verify(project),
+        None => declared(project),
+    };
+    assert!(complaints.is_empty(), "{}:\n{}", project.name, complaints.join("\n"));
+}
+
+#[test]
+fn go_api_is_as_it_says() {
+    is_as_it_says(&super::go_api::project());
+}
