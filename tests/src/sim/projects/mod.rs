@@ -2,6 +2,7 @@
 
 pub mod go_api;
 mod make;
+pub mod python_pkg;
 pub mod verify;
 
 #[cfg(test)]
@@ -12,5 +13,5 @@ use super::project::Project;
 /// All projects, in the order of their names.
 #[must_use]
 pub fn all() -> Vec<Project> {
-    vec![go_api::project()]
+    vec![go_api::project(), python_pkg::project()]
 }
