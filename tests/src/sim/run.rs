@@ -78,7 +78,7 @@ pub fn check(project: &Project) -> String {
     } else if project.language.starts_with("Java") {
         "javac -d .out $(find . -name '*.java')"
     } else {
-        "python3 -m compileall -q . && python3 -m unittest discover -s tests -t ."
+        "python3 -m compileall -q . && python3 -m unittest discover -s tests"
     };
     command.to_owned()
 }
