@@ -1,7 +1,7 @@
 //! The baseline: a naive client with the same task, the same model and the same builds. Frozen, so that figures of different days compare.
 //!
 //! One call plans, one call per part writes, in parallel. Then it builds, and sends every file and the whole output to each part that owns a
-//! file named in the output (to all of them if none is named, or if the last answers changed nothing). No reviews, no closing words.
+//! file which is named in the output or isn't there; to all of them if that is none, or if those were asked last. No reviews, no closing words.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -89,7 +89,7 @@ impl Client<'_> {
             format!("Task: {}\n\nThe plan:\n{plan}\n\n{shown}Write your part:\n{}", self.task, part.instructions)
         };
         self.write(env, files, &every, &say);
-        let mut idle = false;
+        let mut last: Vec<usize> = Vec::new();
         for build in 1..=MAX_BUILDS {
             fs::create_dir_all(env.work().join("tree")).expect("the tree");
             let out = env.sh(&format!("({check}) 2>&1")).dir(env.work().join("tree")).run();
@@ -99,11 +99,13 @@ impl Client<'_> {
             if build == MAX_BUILDS {
                 break;
             }
-            let named = |part: &&Part| part.owns.iter().any(|path| out.stdout.contains(path.as_str()));
-            let mut asked: Vec<&Part> = parts.iter().filter(named).collect();
-            if asked.is_empty() || idle {
-                asked.clone_from(&every);
+            let meant = |path: &String| out.stdout.contains(path.as_str()) || !files.contains_key(path);
+            let mut asked: Vec<usize> = (0..parts.len()).filter(|index| parts[*index].owns.iter().any(meant)).collect();
+            if asked.is_empty() || asked == last {
+                asked = (0..parts.len()).collect();
             }
+            last.clone_from(&asked);
+            let asked: Vec<&Part> = asked.into_iter().map(|index| &parts[index]).collect();
             let shown = all(files);
             let say = |part: &Part| {
                 format!(
@@ -111,32 +113,27 @@ impl Client<'_> {
                     self.task, out.stdout, part.instructions
                 )
             };
-            idle = !self.write(env, files, &asked, &say);
+            self.write(env, files, &asked, &say);
         }
         (MAX_BUILDS, false)
     }
 
-    /// Asks parts at the same time and writes what they give. Whether anything changed.
-    fn write(&self, env: &Env, files: &mut Files, parts: &[&Part], say: &(dyn Fn(&Part) -> String + Sync)) -> bool {
+    /// Asks parts at the same time and writes what they give.
+    fn write(&self, env: &Env, files: &mut Files, parts: &[&Part], say: &(dyn Fn(&Part) -> String + Sync)) {
         let answers: Vec<String> = std::thread::scope(|scope| {
             let asked: Vec<_> = parts.iter().map(|part| scope.spawn(|| self.ask(WRITE, &say(part)))).collect();
             asked.into_iter().map(|call| call.join().expect("a call")).collect()
         });
-        let mut changed = false;
         for (part, answer) in parts.iter().zip(answers) {
             for (path, text) in read(&answer) {
                 // A path that isn't the part's but ends like one of its own is meant as that.
                 let Some(own) = part.owns.iter().find(|own| path == **own || path.ends_with(&format!("/{own}"))) else {
                     continue;
                 };
-                if files.get(own) != Some(&text) {
-                    env.write(&format!("tree/{own}"), &text);
-                    files.insert(own.clone(), text);
-                    changed = true;
-                }
+                env.write(&format!("tree/{own}"), &text);
+                files.insert(own.clone(), text);
             }
         }
-        changed
     }
 
     /// One call, by hand: what comes is an answer in chunks, each a line of JSON behind `data: `.

@@ -9,6 +9,7 @@ use regex::Regex;
 use super::case::{Case, Dice, Format, Whole, spoil};
 use super::give::{Given, comment, render};
 use super::lines::unique_hunks;
+use super::project::Fault;
 use super::shown::{Version, has_lines, lf};
 use super::{planner, read, shown};
 use crate::model::{Asked, Kind, Mind, Said};
@@ -145,7 +146,7 @@ impl Sim {
             }
             let lines = || has_lines(wish.text, fault.put) || has_lines(&unnumbered, fault.put);
             let seen = present.is_some() || (wish.edits && read::names(wish.text, fault.file) && lines());
-            let quoted = |(_, text): &(&str, &str)| read::plain(wish.text).contains(&read::plain(text));
+            let quoted = |(_, text): &(&str, &str)| agreed(wish.text, fault) || read::plain(wish.text).contains(&bare(text));
             if !seen {
                 entry.lacked.push((*index, Lack::Content));
             } else if !fault.other.as_ref().is_none_or(quoted) {
@@ -390,6 +391,19 @@ impl Mind for Sim {
         state.log.push(entry);
         Said { kind, subtask, text: answer, cut, mark: Some(state.log.len() - 1) }
     }
+}
+
+/// Code without what opens a body or ends a line: a signature is quoted without it.
+fn bare(code: &str) -> String {
+    read::plain(code.trim_end().trim_end_matches(['{', ':', ';', ',', ' ']))
+}
+
+/// Whether a text says how the right lines look, apart from the file itself: a contract does that as well as the other side.
+fn agreed(text: &str, fault: &Fault) -> bool {
+    let text = read::plain(text);
+    let wrong: BTreeSet<String> = fault.put.lines().map(bare).collect();
+    let mut right = fault.find.lines().map(bare).filter(|line| line.len() > 11 && !wrong.contains(line));
+    right.next().is_some_and(|line| text.contains(&line))
 }
 
 /// What follows in `full` behind the last words of what was said before.

@@ -176,8 +176,8 @@ pub fn counted(case: &Case, records: &[Record], entries: &[Entry]) -> Measured {
     }
 }
 
-/// Of the mistakes between files, how many were first told to the owner of the file that is wrong. A mistake counts if another file must be
-/// seen, or if the tool reports it in the file of another part. Those that are told to several parts after one build count as told at once.
+/// Of the mistakes between files, how many were first told to the owner of the file that is wrong. A mistake counts if a file of
+/// another part must be seen, or if the tool reports it there. Those that are told to several parts after one build count as told at once.
 fn attribution(case: &Case, events: &[EventLine], entries: &[Entry]) -> (usize, usize) {
     let builds: Vec<u128> = events
         .iter()
@@ -203,7 +203,8 @@ fn attribution(case: &Case, events: &[EventLine], entries: &[Entry]) -> (usize, 
             .is_some_and(|other| other != owner_of);
         let told: Vec<&Entry> =
             entries.iter().filter(|entry| entry.kind == Kind::Fix && entry.told.contains(&index)).collect();
-        let Some(first) = told.first().filter(|_| elsewhere || fault.other.is_some()) else { continue };
+        let between = fault.other.is_some_and(|(path, _)| owner(&case.project, path).is_some_and(|other| other != owner_of));
+        let Some(first) = told.first().filter(|_| elsewhere || between) else { continue };
         let round = |entry: &Entry| {
             let at = since_epoch(entry.at);
             builds.iter().filter(|build| **build <= at).count()
