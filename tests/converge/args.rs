@@ -22,7 +22,8 @@ pub(crate) struct Args {
     pub(crate) without: Option<String>,
 }
 
-const USAGE: &str = "usage: converge [--seed N] [--cases N] [--project NAME] [--case NAME] [--only et|baseline|ablations] [--slice] \
+const USAGE: &str =
+    "usage: converge [--seed N] [--cases N] [--project NAME] [--case NAME] [--only et|baseline|ablations] [--slice] \
                      [--without PART]
   --seed     draws the cases; the clock gives one if it isn't said
   --cases    at least so many cases for each project (9)

@@ -158,7 +158,8 @@ impl Client<'_> {
         let mut text = String::new();
         // No line of JSON is split: the server sends each in a chunk of its own.
         for line in String::from_utf8_lossy(&bytes).lines() {
-            let Some(value) = line.strip_prefix("data: ").and_then(|line| serde_json::from_str::<Value>(line).ok()) else {
+            let Some(value) = line.strip_prefix("data: ").and_then(|line| serde_json::from_str::<Value>(line).ok())
+            else {
                 continue;
             };
             text.push_str(value["choices"][0]["delta"]["content"].as_str().unwrap_or_default());

@@ -134,7 +134,8 @@ fn safely(play: impl FnOnce() -> Measured) -> Measured {
 
 /// The same cases with one part left out at a time, some of them only.
 fn ablations(args: &Args, played: &[Played]) {
-    let some: Vec<&Played> = played.iter().filter(|one| one.et.is_some() && one.case.fixable()).step_by(ABLATED).collect();
+    let some: Vec<&Played> =
+        played.iter().filter(|one| one.et.is_some() && one.case.fixable()).step_by(ABLATED).collect();
     let cases: Vec<Case> = some.iter().map(|one| one.case.clone()).collect();
     let whole: Vec<Measured> = some.iter().filter_map(|one| one.et.clone()).collect();
     println!("\nWithout single parts, on {} of the cases:\n{}", cases.len(), table::ablation_head());

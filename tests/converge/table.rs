@@ -46,7 +46,7 @@ impl fmt::Display for Played {
                 outcome,
                 client,
                 one.builds,
-                self.case.tiers() + 1,
+                if one.owed > 0 { one.owed as usize } else { self.case.tiers() + 1 },
                 one.calls,
                 one.prompt,
                 one.completion,
@@ -102,9 +102,8 @@ impl Totals {
                 if et.green && !et.honest {
                     out.untrue.push(name());
                 }
-                // A whole answer that is of no use costs calls; a build is owed to mistakes in files only.
-                if case.fixable() && et.green && et.builds as usize > case.tiers() + 1 {
-                    out.late.push(format!("{}: {} builds", name(), et.builds));
+                if case.fixable() && et.green && et.builds > et.owed {
+                    out.late.push(format!("{}: {} builds, {} owed", name(), et.builds, et.owed));
                 }
                 out.attribution.0 += et.attribution.0;
                 out.attribution.1 += et.attribution.1;
@@ -159,7 +158,13 @@ fn share((part, whole): (u64, u64)) -> String {
 impl fmt::Display for Totals {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (right, of) = self.attribution;
-        writeln!(f, "\n{} cases: {} not as they should be, {} late", self.played, self.red.len() + self.green_unfixable.len() + self.untrue.len(), self.late.len())?;
+        writeln!(
+            f,
+            "\n{} cases: {} not as they should be, {} late",
+            self.played,
+            self.red.len() + self.green_unfixable.len() + self.untrue.len(),
+            self.late.len()
+        )?;
         writeln!(f, "prompts of fixes against the baseline: {}", share(self.fixes))?;
         writeln!(f, "all prompts against the baseline: {}", share(self.prompts))?;
         writeln!(f, "mistakes between files, right owner first: {right} of {of}")?;
@@ -174,7 +179,10 @@ impl fmt::Display for Totals {
 }
 
 pub(crate) fn ablation_head() -> String {
-    format!("{:<14} {:>9} {:>7} {:>6} {:>9} {:>9} {:>9} {:>8}", "without", "green", "builds", "calls", "prompt", "answer", "fixes", "owner")
+    format!(
+        "{:<14} {:>9} {:>7} {:>6} {:>9} {:>9} {:>9} {:>8}",
+        "without", "green", "builds", "calls", "prompt", "answer", "fixes", "owner"
+    )
 }
 
 /// What a set of cases took, as one line.

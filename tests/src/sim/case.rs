@@ -185,9 +185,9 @@ impl Dice {
     #[must_use]
     pub fn new(seed: u64, what: &str) -> Self {
         // FNV-1a, so that different uses of one seed differ.
-        let hash = what.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-        });
+        let hash = what
+            .bytes()
+            .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
         Self(seed ^ hash)
     }
 
@@ -252,7 +252,8 @@ pub fn draw(project: &Arc<Project>, count: usize, seed: u64) -> Vec<Case> {
     let mut cases = Vec::new();
     let mut number = 0;
     while (number < count || !unused.is_empty()) && !all.is_empty() {
-        let mut case = Case::new(Arc::clone(project), formats[number % formats.len()], seed.wrapping_add(number as u64));
+        let mut case =
+            Case::new(Arc::clone(project), formats[number % formats.len()], seed.wrapping_add(number as u64));
         let wanted = (1 + (number + dice.below(2)) % 4).min(all.len());
         let mut passed = Vec::new();
         while case.faults.len() < wanted {

@@ -1,7 +1,7 @@
 //! How files are given.
 
 use super::case::Format;
-use super::lines::{Change, Hunk, hunks, unique_hunks};
+use super::lines::{Change, Hunk, hunks};
 use super::read::Template;
 
 /// A file to be given.
@@ -11,6 +11,10 @@ pub(crate) struct Given {
     /// What is there, where an edit may build on it.
     pub(crate) old: Option<String>,
     pub(crate) new: String,
+    /// Whether it is given by edits, where there is something.
+    pub(crate) edit: bool,
+    /// The places that change, for edits.
+    pub(crate) hunks: Vec<Hunk>,
     /// Its first edit gets a line that isn't there.
     pub(crate) off: bool,
 }
@@ -54,7 +58,7 @@ fn ended(text: &str) -> String {
 }
 
 /// All files, in a form.
-pub(crate) fn render(format: Format, template: Option<&Template>, edits: bool, prefix: &str, files: &[Given]) -> String {
+pub(crate) fn render(format: Format, template: Option<&Template>, prefix: &str, files: &[Given]) -> String {
     match format {
         Format::Unified => {
             let body: String = files.iter().map(|file| unified(file, prefix)).collect();
@@ -65,17 +69,13 @@ pub(crate) fn render(format: Format, template: Option<&Template>, edits: bool, p
             let body: String = files.iter().map(|file| patch(file, prefix)).collect();
             format!("*** Begin Patch\n{body}*** End Patch\n")
         }
-        _ => files.iter().map(|file| one(format, template, edits, prefix, file) + "\n").collect(),
+        _ => files.iter().map(|file| one(format, template, prefix, file) + "\n").collect(),
     }
 }
 
-fn one(format: Format, template: Option<&Template>, edits: bool, prefix: &str, file: &Given) -> String {
+fn one(format: Format, template: Option<&Template>, prefix: &str, file: &Given) -> String {
     let path = format!("{prefix}{}", file.path);
-    let edit = file.old.as_deref().filter(|_| edits || format == Format::Search);
-    let body = match edit {
-        Some(old) => search(old, file),
-        None => ended(&file.new),
-    };
+    let body = if file.edit && file.old.is_some() { search(file) } else { ended(&file.new) };
     let fence = fence(&body);
     let info = language(&file.path);
     match (format, template) {
@@ -104,11 +104,14 @@ fn off(line: &str) -> String {
     format!("{line} and more")
 }
 
-fn search(old: &str, file: &Given) -> String {
+fn search(file: &Given) -> String {
     let mut out = String::new();
-    for (number, hunk) in unique_hunks(old, &file.new).iter().enumerate() {
+    for (number, hunk) in file.hunks.iter().enumerate() {
         let mut lines: Vec<String> = hunk.old().into_iter().map(str::to_owned).collect();
-        if file.off && number == 0 && let Some(first) = lines.first_mut() {
+        if file.off
+            && number == 0
+            && let Some(first) = lines.first_mut()
+        {
             *first = off(first);
         }
         let block = |lines: &[String]| lines.iter().map(|line| format!("{line}\n")).collect::<String>();
@@ -143,12 +146,11 @@ fn unified(file: &Given, prefix: &str) -> String {
     } else {
         (format!("{prefix}{path}"), format!("{prefix}{path}"))
     };
-    let (head, old) = match &file.old {
-        Some(old) => (format!("--- {old_path}\n+++ {new_path}\n"), old.as_str()),
-        None => (format!("--- /dev/null\n+++ {new_path}\n"), ""),
+    let (mut out, places) = match &file.old {
+        Some(_) => (format!("--- {old_path}\n+++ {new_path}\n"), file.hunks.clone()),
+        None => (format!("--- /dev/null\n+++ {new_path}\n"), hunks("", &file.new, 3)),
     };
-    let mut out = head;
-    for (number, hunk) in hunks(old, &file.new, 3).iter().enumerate() {
+    for (number, hunk) in places.iter().enumerate() {
         let (before, after) = (hunk.old().len(), hunk.new().len());
         // A side without lines is counted from the line before it.
         let start = |at: usize, count: usize| if count == 0 { at } else { at + 1 };
@@ -164,12 +166,12 @@ fn unified(file: &Given, prefix: &str) -> String {
 
 fn patch(file: &Given, prefix: &str) -> String {
     let path = format!("{prefix}{}", file.path);
-    let Some(old) = &file.old else {
+    if file.old.is_none() {
         let lines: String = file.new.lines().map(|line| format!("+{line}\n")).collect();
         return format!("*** Add File: {path}\n{lines}");
-    };
+    }
     let mut out = format!("*** Update File: {path}\n");
-    for (number, hunk) in unique_hunks(old, &file.new).iter().enumerate() {
+    for (number, hunk) in file.hunks.iter().enumerate() {
         out.push_str(&format!("@@\n{}", marked(hunk, file.off && number == 0)));
     }
     out

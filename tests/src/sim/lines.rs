@@ -40,8 +40,7 @@ fn changes(old: &[&str], new: &[&str]) -> Vec<(Change, String)> {
     let mut common = vec![vec![0_u32; b.len() + 1]; a.len() + 1];
     for i in (0..a.len()).rev() {
         for j in (0..b.len()).rev() {
-            common[i][j] =
-                if a[i] == b[j] { common[i + 1][j + 1] + 1 } else { common[i + 1][j].max(common[i][j + 1]) };
+            common[i][j] = if a[i] == b[j] { common[i + 1][j + 1] + 1 } else { common[i + 1][j].max(common[i][j + 1]) };
         }
     }
     let kept = |line: &&str| (Change::Kept, (*line).to_owned());
@@ -88,20 +87,16 @@ pub(crate) fn hunks(old: &str, new: &str, around: usize) -> Vec<Hunk> {
     out
 }
 
-/// The same, with as many lines around each place as it takes to find it only once in the old text.
-pub(crate) fn unique_hunks(old: &str, new: &str) -> Vec<Hunk> {
+/// The same with as many lines around each place as it takes to find it only once in the old text, all of which `seen` must know. None: there is
+/// no such choice.
+pub(crate) fn edits(old: &str, new: &str, seen: impl Fn(&str) -> bool) -> Option<Vec<Hunk>> {
     let padded = format!("\n{}\n", old.trim_end_matches('\n'));
-    let once = |hunk: &Hunk| {
-        let text = format!("\n{}\n", hunk.old().join("\n"));
-        !hunk.old().is_empty() && padded.match_indices(&text).take(2).count() == 1
+    let fits = |hunk: &Hunk| {
+        let text = hunk.old().join("\n");
+        !text.is_empty() && padded.match_indices(&format!("\n{text}\n")).take(2).count() == 1 && seen(&text)
     };
-    let most = old.lines().count();
-    let mut around = 2;
-    loop {
-        let found = hunks(old, new, around);
-        if found.iter().all(once) || around > most {
-            return found;
-        }
-        around += 2;
-    }
+    let most = old.lines().count() + 1;
+    // Two lines are usual; fewer where no more are in sight.
+    let mut around = [2, 3, 1, 0].into_iter().chain((4..=most).step_by(2));
+    around.find_map(|around| Some(hunks(old, new, around)).filter(|found| found.iter().all(fits)))
 }

@@ -8,7 +8,7 @@ use regex::Regex;
 
 use super::case::{Case, Dice, Format, Whole, spoil};
 use super::give::{Given, comment, render};
-use super::lines::unique_hunks;
+use super::lines::edits;
 use super::project::Fault;
 use super::shown::{Version, has_lines, lf};
 use super::{planner, read, shown};
@@ -74,7 +74,6 @@ struct Wish<'a> {
     kind: Kind,
     parts: &'a [usize],
     key: &'a str,
-    edits: bool,
     shown: BTreeMap<String, Version>,
     told: Vec<usize>,
 }
@@ -129,6 +128,11 @@ impl Sim {
         spoil(&right, faults.iter().map(|index| &self.case.project.faults[*index])).or(Some(right))
     }
 
+    /// Whether this file is changed by edits where it is there.
+    fn edits(&self, wish: &Wish<'_>, path: &str) -> bool {
+        self.case.format.edits() || (self.case.format == Format::Asked && read::wants_edits(wish.asked, path))
+    }
+
     fn owns(&self, parts: &[usize], path: &str) -> bool {
         parts.iter().any(|part| self.case.project.parts[*part].owns.contains(&path))
     }
@@ -145,8 +149,10 @@ impl Sim {
                 continue;
             }
             let lines = || has_lines(wish.text, fault.put) || has_lines(&unnumbered, fault.put);
-            let seen = present.is_some() || (wish.edits && read::names(wish.text, fault.file) && lines());
-            let quoted = |(_, text): &(&str, &str)| agreed(wish.text, fault) || read::plain(wish.text).contains(&bare(text));
+            let seen =
+                present.is_some() || (self.edits(wish, fault.file) && read::names(wish.text, fault.file) && lines());
+            let quoted =
+                |(_, text): &(&str, &str)| agreed(wish.text, fault) || read::plain(wish.text).contains(&bare(text));
             if !seen {
                 entry.lacked.push((*index, Lack::Content));
             } else if !fault.other.as_ref().is_none_or(quoted) {
@@ -164,7 +170,8 @@ impl Sim {
     }
 
     /// The files of an answer.
-    fn files(&self, state: &mut State, wish: &Wish<'_>, mended: &[usize]) -> Vec<Given> {
+    fn files(&self, state: &mut State, wish: &Wish<'_>, entry: &mut Entry) -> Vec<Given> {
+        let mended = entry.mended.clone();
         let project = &self.case.project;
         let paths: Vec<String> = if wish.parts.is_empty() {
             let named = |path: &&String| {
@@ -190,12 +197,8 @@ impl Sim {
             let changes = left.len() < now.len();
             let wanted = match (&wish.kind, &version) {
                 (Kind::Fix, Some(version)) => changes || version.damaged || version.given,
-                (Kind::Fix, None) => {
-                    changes || (!state.written.contains(&path) && read::names(wish.text, &path))
-                }
-                (_, Some(version)) => {
-                    (again && !version.given) || version.text.trim_end() != new.trim_end()
-                }
+                (Kind::Fix, None) => changes || (!state.written.contains(&path) && read::names(wish.text, &path)),
+                (_, Some(version)) => (again && !version.given) || version.text.trim_end() != new.trim_end(),
                 (_, None) => true,
             };
             if !wanted {
@@ -203,24 +206,38 @@ impl Sim {
             }
             let given = project.given.iter().find(|(given, _)| *given == path).map(|(_, text)| lf(text));
             let mut old = version.as_ref().map(|version| version.text.clone());
+            let edit = self.edits(wish, &path);
+            let mut hunks =
+                old.as_ref().filter(|_| edit).and_then(|old| edits(old, &new, |_| true)).unwrap_or_default();
             if old.is_none() && (given.is_some() || state.written.contains(&path)) {
                 // Only some lines of it are in sight.
                 let guess = match &given {
                     Some(given) if !state.written.contains(&path) => Some(given.clone()),
                     _ => self.content(&path, now),
                 };
-                let seen = |hunk: &super::lines::Hunk| has_lines(wish.text, &hunk.old().join("\n"));
-                let guess = guess.filter(|_| wish.edits);
-                old = guess.filter(|guess| unique_hunks(guess, &new).iter().all(seen));
-                if let (None, Some(given)) = (&old, given) {
-                    // It writes the file anew and can't keep what it doesn't see.
-                    let lost: BTreeSet<&str> = given.lines().filter(|line| !wish.text.contains(line.trim())).collect();
-                    let kept: Vec<&str> = new.lines().filter(|line| !lost.contains(line)).collect();
-                    new = kept.join("\n") + "\n";
-                    remember(state, &path, &new, left.clone(), true);
+                let seen = |lines: &str| has_lines(wish.text, lines);
+                let found = guess.filter(|_| edit).and_then(|guess| Some((edits(&guess, &new, seen)?, guess)));
+                match (found, given) {
+                    (Some((found, guess)), _) => (hunks, old) = (found, Some(guess)),
+                    (None, Some(given)) => {
+                        // It writes the file anew and can't keep what it doesn't see.
+                        let lost: BTreeSet<&str> =
+                            given.lines().filter(|line| !wish.text.contains(line.trim())).collect();
+                        let kept: Vec<&str> = new.lines().filter(|line| !lost.contains(line)).collect();
+                        new = kept.join("\n") + "\n";
+                        remember(state, &path, &new, left.clone(), true);
+                    }
+                    // It can't write an edit for lines that it doesn't see.
+                    (None, None) if changes => {
+                        let unseen = now.iter().filter(|index| mended.contains(index));
+                        entry.lacked.extend(unseen.map(|index| (*index, Lack::Content)));
+                        entry.mended.retain(|index| !now.contains(index));
+                        continue;
+                    }
+                    (None, None) => {}
                 }
             }
-            out.push(Given { path, old, new, off: false });
+            out.push(Given { path, old, new, edit, hunks, off: false });
         }
         out
     }
@@ -229,16 +246,18 @@ impl Sim {
     fn helpless(&self, state: &mut State, wish: &Wish<'_>, count: u32) -> Option<Given> {
         let mine = |path: &str| wish.parts.is_empty() || self.owns(wish.parts, path);
         let (path, version) = wish.shown.iter().find(|(path, version)| mine(path) && !version.given)?;
+        let edit = self.edits(wish, path);
         let mut dice = Dice::new(self.case.seed, &format!("helpless {} {count}", wish.key));
         let mut new = version.text.clone();
         if dice.below(2) == 0 {
             let line = comment(path, &format!("Looked at again, {count}."))?;
             new = format!("{}\n{line}\n", new.trim_end_matches('\n'));
             remember(state, path, &new, version.faults.clone(), version.damaged);
-        } else if wish.edits {
+        } else if edit {
             return None;
         }
-        Some(Given { path: path.clone(), old: Some(version.text.clone()), new, off: false })
+        let hunks = edits(&version.text, &new, |_| true).unwrap_or_default();
+        Some(Given { path: path.clone(), old: Some(version.text.clone()), new, edit, hunks, off: false })
     }
 
     /// Mistakes of the answer as a whole. Returns whether it is prose only.
@@ -271,8 +290,8 @@ impl Sim {
                         file.new = short;
                     }
                 }
-                Whole::EditDoesNotApply if wish.edits && !state.off.contains(wish.key) => {
-                    if let Some(file) = files.iter_mut().find(|file| file.old.is_some()) {
+                Whole::EditDoesNotApply if !state.off.contains(wish.key) => {
+                    if let Some(file) = files.iter_mut().find(|file| file.edit && !file.hunks.is_empty()) {
                         file.off = true;
                         state.off.insert(wish.key.to_owned());
                     }
@@ -288,24 +307,27 @@ impl Sim {
         let count = *asked;
         *asked += 1;
         let words = self.judge(state, wish, entry);
-        let mended = entry.mended.clone();
-        let mut files = self.files(state, wish, &mended);
+        let mut files = self.files(state, wish, entry);
         let nothing = read::nothing(wish.text);
         if files.is_empty() && wish.kind == Kind::Fix && entry.passed.is_empty() {
             files.extend(self.helpless(state, wish, count));
         }
         if files.is_empty() {
-            let words = if words.is_empty() { "I see nothing to change in my files.".to_owned() } else { words.join(" ") };
+            let words =
+                if words.is_empty() { "I see nothing to change in my files.".to_owned() } else { words.join(" ") };
             return (format!("{nothing}\n\n{words}"), false);
         }
         let prose = self.spoil_answer(state, wish, count, &mut files);
         if prose || files.is_empty() {
             entry.mended.clear();
-            return ("I would write this part with care for errors, and then test it. Shall I begin?".to_owned(), false);
+            return (
+                "I would write this part with care for errors, and then test it. Shall I begin?".to_owned(),
+                false,
+            );
         }
         let prefix = if self.case.whole.contains(&Whole::WrongPath) { "/app/" } else { "" };
         let template = read::template(wish.asked);
-        let mut text = render(self.case.format, template.as_ref(), wish.edits, prefix, &files);
+        let mut text = render(self.case.format, template.as_ref(), prefix, &files);
         text.push_str(if words.is_empty() { "\nThat is my part." } else { "\n" });
         text.push_str(&words.join(" "));
         text.push('\n');
@@ -317,7 +339,7 @@ impl Sim {
             return (text, true);
         }
         if files.iter().all(|file| !file.off) {
-            state.mended.extend(&mended);
+            state.mended.extend(&entry.mended);
         } else {
             entry.mended.clear();
         }
@@ -371,17 +393,19 @@ impl Mind for Sim {
             Kind::Plan => (planner::json(project), false),
             Kind::Review => (read::review(asked), false),
             Kind::Coordinate => (self.agreement(), false),
-            Kind::Synthesis => ("All parts are written. Build it with the usual command of its language.".to_owned(), false),
+            Kind::Synthesis => {
+                ("All parts are written. Build it with the usual command of its language.".to_owned(), false)
+            }
             Kind::Work | Kind::Fix => {
                 let before = read::to_continue(asked).map(lf);
                 let rest = before.and_then(|before| rest(state.full.get(&key)?, &before).map(str::to_owned));
                 if let Some(rest) = rest {
-                    state.written.extend(parts.iter().flat_map(|part| project.parts[*part].owns).map(|path| (*path).to_owned()));
+                    state
+                        .written
+                        .extend(parts.iter().flat_map(|part| project.parts[*part].owns).map(|path| (*path).to_owned()));
                     (rest, false)
                 } else {
-                    let edits = self.case.format.edits()
-                        || (self.case.format == Format::Asked && read::wants_edits(asked));
-                    let wish = Wish { asked, text: &text, said: &said, kind, parts: &parts, key: &key, edits, shown, told };
+                    let wish = Wish { asked, text: &text, said: &said, kind, parts: &parts, key: &key, shown, told };
                     self.give(state, &wish, &mut entry)
                 }
             }

@@ -25,6 +25,7 @@ pattern!(
     r#"(?im)^\W*(File ")?[\w./-]+\.\w+("?, line \d+|[:(]\d+)[^\n]*(error|undefined|cannot|unexpected|expected|fail|missing|not found|no such|undeclared|unresolved|redeclared|invalid|syntax|\bin\b)"#
 );
 pattern!(GO_ON, r"(?i)\b(continue|go on|carry on|resume)\b");
+pattern!(EDITS, r"(?i)\b(by|as|with|in|use) (edits|SEARCH)\b");
 pattern!(NOTHING, r#"answer(?: with)?:? "?([A-Z][A-Z ]+[A-Z])\b"#);
 pattern!(PATH_WORD, r"[\w./-]*\bpath\b[\w./-]*");
 pattern!(NUMBERED, r"(?m)^[ >]*\d+ ?[|:] ?");
@@ -155,16 +156,18 @@ pub(crate) fn nothing(text: &str) -> String {
     NOTHING.captures(text).map_or_else(|| "Nothing needs to change.".to_owned(), |found| found[1].to_owned())
 }
 
-/// Whether the prompt shows edits, and doesn't ask for whole files in its last words.
-pub(crate) fn wants_edits(asked: &Asked) -> bool {
+/// Whether the prompt shows how to edit, and asks for that in this file: a sentence about edits names it, or speaks of no file and none asks for
+/// whole ones in the last words.
+pub(crate) fn wants_edits(asked: &Asked, path: &str) -> bool {
     let first = asked.turns.first().map_or("", |(_, text)| text.as_str());
     let shown = [asked.system.as_str(), first].iter().any(|text| {
         let line = |mark: &str, word: &str| text.lines().any(|line| line.starts_with(mark) && line.contains(word));
         line("<<<<<", "SEARCH") && line(">>>>>", "REPLACE")
     });
     let last = asked.turns.last().map_or("", |(_, text)| text.as_str());
+    let mut sentences = last.lines().flat_map(|line| line.split(". ")).filter(|sentence| EDITS.is_match(sentence));
     let words = last.trim().rsplit("\n\n").next().unwrap_or_default();
-    shown && !words.contains("whole")
+    shown && (sentences.any(|sentence| names(sentence, path)) || !words.contains("whole"))
 }
 
 /// The answer so far that is to be continued.

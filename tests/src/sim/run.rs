@@ -11,7 +11,7 @@ use proto::event::{Event, EventLine};
 use proto::outcome::Outcome;
 use regex::Regex;
 
-use super::case::{Case, kind};
+use super::case::{Case, kind, spoil};
 use super::mind::{Entry, Lack, Sim};
 use super::project::Project;
 use crate::env::{Env, Output};
@@ -40,6 +40,8 @@ pub struct Measured {
     pub outcome: String,
     /// Builds.
     pub builds: u32,
+    /// Builds that are owed: one for each time that the tools reveal something, and the last.
+    pub owed: u32,
     /// Requests.
     pub calls: usize,
     /// Tokens of all prompts.
@@ -134,6 +136,10 @@ pub fn with_et(case: &Case, options: Options<'_>) -> Measured {
     measured.attribution = attribution(case, &events, &entries);
     measured.honest = measured.green && checked(&env, case).code == Some(0);
     measured.seconds = began.elapsed().as_secs_f64();
+    measured.owed = case.tiers() as u32 + 1;
+    if measured.green && measured.builds > measured.owed {
+        measured.owed = measured.owed.max(revealed(&env, case) + 1);
+    }
     if let Some(dir) = options.dump {
         dump(dir, &model.records());
         fs::write(dir.join("events.jsonl"), &out.stdout).expect("the events");
@@ -146,6 +152,33 @@ pub fn with_et(case: &Case, options: Options<'_>) -> Measured {
 /// The check on what is left, by nobody's word but the tools'.
 fn checked(env: &Env, case: &Case) -> Output {
     env.sh(&check(&case.project)).dir(env.work().join("tree")).run()
+}
+
+/// How many times the tools reveal something until nothing is left, if all that they reveal is undone at once. Mistakes hide one another, and not
+/// by tiers alone: a module that can't be imported hides what is wrong in those that import it.
+fn revealed(env: &Env, case: &Case) -> u32 {
+    let mut left = case.clone();
+    let mut rounds = 0;
+    while !left.faults.is_empty() {
+        let here = |path: &str| {
+            left.mistakes().filter(|(_, fault)| fault.file == path).map(|(_, fault)| fault).collect::<Vec<_>>()
+        };
+        for (path, text) in case.project.given.iter().chain(&case.project.files) {
+            env.write(&format!("revealed/{path}"), &spoil(text, here(path)).unwrap_or_else(|| text.clone()));
+        }
+        let out = env.sh(&format!("({}) 2>&1", check(&case.project))).dir(env.work().join("revealed")).run();
+        let said =
+            |index: &usize| Regex::new(case.project.faults[*index].reveals).expect("a pattern").is_match(&out.stdout);
+        let before = left.faults.len();
+        left.faults.retain(|index| !said(index));
+        if left.faults.len() == before {
+            // Reported in other words: the next tier is taken for it.
+            let next = left.mistakes().min_by_key(|(_, fault)| fault.tier).map(|(index, _)| index);
+            left.faults.retain(|index| Some(*index) != next);
+        }
+        rounds += 1;
+    }
+    rounds
 }
 
 /// What requests and answers took.
@@ -161,7 +194,9 @@ pub fn counted(case: &Case, records: &[Record], entries: &[Entry]) -> Measured {
         let fault = &case.project.faults[index];
         let what = match lack {
             Lack::Content => format!("the content of {}", fault.file),
-            Lack::Other => format!("{:?} of {}", fault.other.map_or("", |other| other.1), fault.other.map_or("", |other| other.0)),
+            Lack::Other => {
+                format!("{:?} of {}", fault.other.map_or("", |other| other.1), fault.other.map_or("", |other| other.0))
+            }
         };
         format!("{}: {} in {}: {times}x without {what}", case.name, kind(fault.kind), fault.file)
     });
@@ -203,14 +238,16 @@ fn attribution(case: &Case, events: &[EventLine], entries: &[Entry]) -> (usize, 
             .is_some_and(|other| other != owner_of);
         let told: Vec<&Entry> =
             entries.iter().filter(|entry| entry.kind == Kind::Fix && entry.told.contains(&index)).collect();
-        let between = fault.other.is_some_and(|(path, _)| owner(&case.project, path).is_some_and(|other| other != owner_of));
+        let between =
+            fault.other.is_some_and(|(path, _)| owner(&case.project, path).is_some_and(|other| other != owner_of));
         let Some(first) = told.first().filter(|_| elsewhere || between) else { continue };
         let round = |entry: &Entry| {
             let at = since_epoch(entry.at);
             builds.iter().filter(|build| **build <= at).count()
         };
         all += 1;
-        let asked = told.iter().filter(|entry| round(entry) == round(first)).any(|entry| entry.parts.contains(&owner_of));
+        let asked =
+            told.iter().filter(|entry| round(entry) == round(first)).any(|entry| entry.parts.contains(&owner_of));
         right += usize::from(asked);
     }
     (right, all)

@@ -59,8 +59,12 @@ pub(crate) fn whole(text: &str, known: &BTreeMap<String, Vec<Version>>) -> BTree
 
 /// The text without the files that it shows whole.
 pub(crate) fn without(text: &str, known: &BTreeMap<String, Vec<Version>>) -> String {
-    let mut needles: Vec<&str> =
-        known.values().flatten().map(|version| version.text.trim_end_matches('\n')).filter(|text| text.len() > 20).collect();
+    let mut needles: Vec<&str> = known
+        .values()
+        .flatten()
+        .map(|version| version.text.trim_end_matches('\n'))
+        .filter(|text| text.len() > 20)
+        .collect();
     needles.sort_unstable_by_key(|needle| std::cmp::Reverse(needle.len()));
     needles.dedup();
     let mut text = text.to_owned();
@@ -75,9 +79,13 @@ pub(crate) fn without(text: &str, known: &BTreeMap<String, Vec<Version>>) -> Str
 /// Whether all lines of `part` stand in `text` in one piece, whatever white space is at their ends and in front.
 pub(crate) fn has_lines(text: &str, part: &str) -> bool {
     let lines = |text: &str| -> Vec<String> {
-        text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).filter(|line| !line.is_empty()).collect()
+        text.lines()
+            .map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "))
+            .filter(|line| !line.is_empty())
+            .collect()
     };
     let wanted = lines(part);
     let there = lines(text);
-    !wanted.is_empty() && there.windows(wanted.len()).any(|window| window.iter().zip(&wanted).all(|(one, other)| one == other))
+    !wanted.is_empty()
+        && there.windows(wanted.len()).any(|window| window.iter().zip(&wanted).all(|(one, other)| one == other))
 }
