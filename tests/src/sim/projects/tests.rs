@@ -19,3 +19,13 @@ fn is_as_it_says(project: &Project) {
 fn go_api_is_as_it_says() {
     is_as_it_says(&super::go_api::project());
 }
+
+#[test]
+fn rust_kit_is_as_it_says() {
+    is_as_it_says(&super::rust_kit::project());
+}
+
+#[test]
+fn c_make_is_as_it_says() {
+    is_as_it_says(&super::c_make::project());
+}

@@ -301,6 +301,7 @@ fn shell(room: &Path, tree: &Path, command: &str) -> (bool, String) {
         .env("LC_ALL", "C.UTF-8")
         // What cargo tells the tests of this workspace isn't meant for another one.
         .env_remove("CARGO_MANIFEST_DIR")
+        .env("RUST_BACKTRACE", "0")
         .env_remove("RUSTFLAGS")
         .stdin(Stdio::null())
         .output()
