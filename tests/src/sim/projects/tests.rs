@@ -16,8 +16,23 @@ fn is_as_it_says(project: &Project) {
 }
 
 #[test]
+fn c_make_is_as_it_says() {
+    is_as_it_says(&super::c_make::project());
+}
+
+#[test]
 fn go_api_is_as_it_says() {
     is_as_it_says(&super::go_api::project());
+}
+
+#[test]
+fn java_tool_is_as_it_says() {
+    is_as_it_says(&super::java_tool::project());
+}
+
+#[test]
+fn python_pkg_is_as_it_says() {
+    is_as_it_says(&super::python_pkg::project());
 }
 
 #[test]
@@ -26,6 +41,11 @@ fn rust_kit_is_as_it_says() {
 }
 
 #[test]
-fn c_make_is_as_it_says() {
-    is_as_it_says(&super::c_make::project());
+fn shop_tree_is_as_it_says() {
+    is_as_it_says(&super::shop_tree::project());
+}
+
+#[test]
+fn ts_lib_is_as_it_says() {
+    is_as_it_says(&super::ts_lib::project());
 }

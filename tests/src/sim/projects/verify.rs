@@ -232,11 +232,11 @@ impl Stages {
             None if has("Cargo.toml") => {
                 two("cargo build --offline && cargo test --offline --no-run", "cargo test --offline", true)
             }
-            None if has("tsconfig.json") => two("tsc --noEmit -p .", "true", true),
+            None if has("tsconfig.json") => two("tsc --noEmit --pretty false -p .", "npm run test", true),
             None if has("Makefile") => two("make", "make test", false),
             // Without a compiler only the parser speaks before the tests run.
             None if project.files.iter().any(|(file, _)| file.ends_with(".py")) => {
-                two("python3 -m compileall -q .", "python3 -m unittest discover", false)
+                two("python3 -m compileall -q .", "python3 -m unittest discover -s tests", false)
             }
             None => two("javac -d \"$(mktemp -d)\" $(find . -name '*.java')", "true", true),
         }
