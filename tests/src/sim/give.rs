@@ -115,7 +115,7 @@ fn search(file: &Given) -> String {
             *first = off(first);
         }
         let block = |lines: &[String]| lines.iter().map(|line| format!("{line}\n")).collect::<String>();
-        let new: Vec<String> = hunk.new().into_iter().map(str::to_owned).collect();
+        let new: Vec<String> = hunk.fresh().into_iter().map(str::to_owned).collect();
         out.push_str(&format!("<<<<<<< SEARCH\n{}=======\n{}>>>>>>> REPLACE\n", block(&lines), block(&new)));
     }
     out
@@ -151,7 +151,7 @@ fn unified(file: &Given, prefix: &str) -> String {
         None => (format!("--- /dev/null\n+++ {new_path}\n"), hunks("", &file.new, 3)),
     };
     for (number, hunk) in places.iter().enumerate() {
-        let (before, after) = (hunk.old().len(), hunk.new().len());
+        let (before, after) = (hunk.old().len(), hunk.fresh().len());
         // A side without lines is counted from the line before it.
         let start = |at: usize, count: usize| if count == 0 { at } else { at + 1 };
         out.push_str(&format!(

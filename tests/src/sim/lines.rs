@@ -21,7 +21,7 @@ impl Hunk {
         self.side(Change::Added)
     }
 
-    pub(crate) fn new(&self) -> Vec<&str> {
+    pub(crate) fn fresh(&self) -> Vec<&str> {
         self.side(Change::Removed)
     }
 

@@ -72,7 +72,7 @@ pub fn check(project: &Project) -> String {
     } else if has("Cargo.toml") {
         "cargo build --offline && cargo test --offline"
     } else if has("tsconfig.json") {
-        "tsc --noEmit -p ."
+        "tsc --noEmit --pretty false -p . && npm run test"
     } else if has("Makefile") {
         "make && make test"
     } else if has("pom.xml") {
