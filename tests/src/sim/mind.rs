@@ -130,7 +130,9 @@ impl Sim {
 
     /// Whether this file is changed by edits where it is there.
     fn edits(&self, wish: &Wish<'_>, path: &str) -> bool {
-        self.case.format.edits() || (self.case.format == Format::Asked && read::wants_edits(wish.asked, path))
+        // Who likes to give whole files does as it is asked where it doesn't see the whole.
+        let asked = || self.case.format == Format::Asked || !wish.shown.contains_key(path);
+        self.case.format.edits() || (asked() && read::wants_edits(wish.asked, path))
     }
 
     fn owns(&self, parts: &[usize], path: &str) -> bool {
@@ -237,6 +239,8 @@ impl Sim {
                     (None, None) => {}
                 }
             }
+            // What it gives again as it is has no edits: then the file comes whole.
+            let old = old.filter(|_| !edit || !hunks.is_empty());
             out.push(Given { path, old, new, edit, hunks, off: false });
         }
         out

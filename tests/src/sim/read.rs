@@ -156,8 +156,7 @@ pub(crate) fn nothing(text: &str) -> String {
     NOTHING.captures(text).map_or_else(|| "Nothing needs to change.".to_owned(), |found| found[1].to_owned())
 }
 
-/// Whether the prompt shows how to edit, and asks for that in this file: a sentence about edits names it, or speaks of no file and none asks for
-/// whole ones in the last words.
+/// Whether the prompt shows how to edit, and its last turn asks for that in this file: a sentence about edits names it, or no file at all.
 pub(crate) fn wants_edits(asked: &Asked, path: &str) -> bool {
     let first = asked.turns.first().map_or("", |(_, text)| text.as_str());
     let shown = [asked.system.as_str(), first].iter().any(|text| {
@@ -166,8 +165,7 @@ pub(crate) fn wants_edits(asked: &Asked, path: &str) -> bool {
     });
     let last = asked.turns.last().map_or("", |(_, text)| text.as_str());
     let mut sentences = last.lines().flat_map(|line| line.split(". ")).filter(|sentence| EDITS.is_match(sentence));
-    let words = last.trim().rsplit("\n\n").next().unwrap_or_default();
-    shown && (sentences.any(|sentence| names(sentence, path)) || !words.contains("whole"))
+    shown && sentences.any(|sentence| names(sentence, path) || !sentence.trim_end_matches('.').contains(['.', '/']))
 }
 
 /// The answer so far that is to be continued.
