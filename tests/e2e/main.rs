@@ -5,6 +5,7 @@ mod aftermath;
 mod attach;
 mod checks;
 mod config;
+mod converge;
 mod daemon;
 mod demo;
 mod durable;

@@ -266,11 +266,7 @@ fn stays(to: &RelPath) -> String {
 }
 
 /// Makes changes in their order. A file stays where the one that it moves to didn't land.
-fn apply_all(
-    workspace: &Workspace,
-    intent: &Intent,
-    contents: &[Option<Vec<u8>>],
-) -> Vec<Result<Applied, ApplyError>> {
+fn apply_all(workspace: &Workspace, intent: &Intent, contents: &[Option<Vec<u8>>]) -> Vec<Result<Applied, ApplyError>> {
     let changes = &intent.changes;
     let mut results: Vec<Result<Applied, ApplyError>> = Vec::with_capacity(changes.len());
     for (change, content) in changes.iter().zip(contents) {
@@ -304,8 +300,7 @@ async fn carry_out(cx: &RoundContext, key: &str, worker: &str, intent: Intent) -
     let sizes: Vec<u64> =
         contents.iter().map(|content| content.as_ref().map_or(0, |bytes| bytes.len() as u64)).collect();
     let done = intent.clone();
-    let results =
-        cx.on_workspace(move |workspace| apply_all(workspace, &done, &contents)).await?.unwrap_or_default();
+    let results = cx.on_workspace(move |workspace| apply_all(workspace, &done, &contents)).await?.unwrap_or_default();
     proto::hooks::pause("round.written").await;
     let mut written =
         Written { done: Vec::new(), refused: intent.refused, conflicts: intent.conflicts, shrunk: intent.shrunk };
