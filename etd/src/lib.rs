@@ -17,6 +17,7 @@ pub mod relpath;
 pub mod round;
 pub mod sandbox;
 pub mod session;
+pub(crate) mod source;
 pub mod store;
 pub mod vault;
 pub mod workspace;

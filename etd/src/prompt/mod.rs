@@ -9,7 +9,6 @@
 //! | `fit` | the cutting |
 //! | `show` | how files, lists and diagnostics look in a prompt |
 //! | `sketch` | a file in part: what matters whole, of the rest its declarations |
-//! | `outline`, `imports` | what a file declares, and from which files of the tree it takes |
 //! | `choice` | what of an existing tree is shown |
 //! | the others | one role each |
 
@@ -18,9 +17,7 @@ mod coordinate;
 mod fit;
 mod fix;
 mod go_on;
-pub(crate) mod imports;
 mod integrator;
-pub(crate) mod outline;
 mod planner;
 mod review;
 mod show;

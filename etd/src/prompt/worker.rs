@@ -2,11 +2,11 @@
 
 use super::choice::Outlined;
 use super::fit::{Body, Rank, Section, budget, fit, fit_in};
-use super::outline::{OutlineLine, enclosing, outline};
 use super::sketch::{self, Wish};
 use super::{FileView, Window, show};
 use crate::plan::{Contract, Subtask};
 use crate::provider::{Prompt, Speaker, Turn};
+use crate::source::outline::{OutlineLine, enclosing, outline};
 
 /// What a worker is told.
 #[derive(Clone, Copy, Debug)]

@@ -9,9 +9,9 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::FileView;
-use super::imports::{Paths, imports, is_test};
-use super::outline::{OutlineLine, outline};
 use crate::relpath::RelPath;
+use crate::source::imports::{Paths, imports, is_test};
+use crate::source::outline::{OutlineLine, outline};
 use crate::workspace::TreeFile;
 
 /// Bytes of whole files for a planner. A tree that is smaller is shown whole.
