@@ -6,6 +6,8 @@ pub mod calls;
 pub mod check;
 pub mod daemon;
 pub mod diff;
+#[cfg(test)]
+mod fuzz;
 pub mod handlers;
 pub mod live;
 pub mod plan;

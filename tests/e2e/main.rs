@@ -8,6 +8,7 @@ mod config;
 mod daemon;
 mod demo;
 mod durable;
+mod edits;
 mod harness;
 mod newcomer;
 mod outcomes;

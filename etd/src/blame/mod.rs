@@ -7,6 +7,7 @@ pub mod class;
 mod owners;
 pub mod rank;
 mod sides;
+mod signature;
 
 #[cfg(test)]
 mod tests;
@@ -19,6 +20,7 @@ use proto::event::FixStep;
 pub use self::class::{Class, class, fingerprint, is_syntax};
 pub use self::owners::{Owners, set_owners};
 use self::sides::{Sides, sides};
+pub use self::signature::{Deviant, deviants};
 use crate::plan::Subtask;
 use crate::relpath::RelPath;
 
@@ -86,12 +88,14 @@ pub enum Verdict {
 }
 
 /// Says who mends what. `stronger_model`: whether there is one besides the workers' own. `last_build_next`: only one more
-/// build can follow, so errors that came back skip to their strongest untried step; a first one still goes to its owner.
+/// build can follow, so errors that came back skip to their strongest untried step; a first one still goes to its owner. `deviants`: see
+/// [`deviants()`].
 #[must_use]
 pub fn assign(
     diagnostics: &[Diagnostic],
     owners: &Owners,
     subtasks: &[Subtask],
+    deviants: &[Deviant],
     history: &History,
     stronger_model: bool,
     last_build_next: bool,
@@ -99,7 +103,7 @@ pub fn assign(
     let mut parts: BTreeMap<String, Vec<Part>> = BTreeMap::new();
     let mut order: Vec<String> = Vec::new();
     for diagnostic in worth_mending(diagnostics) {
-        let sides = sides(diagnostic, owners, subtasks);
+        let sides = sides(diagnostic, owners, subtasks, deviants);
         let Some(step) = next_step(diagnostic, &sides, history, stronger_model, last_build_next) else { continue };
         let target = match step {
             FixStep::Owner | FixStep::StrongerModel => sides.first.clone(),

@@ -3,6 +3,7 @@
 use proto::diagnostic::Diagnostic;
 
 use super::class::{self, Class, class};
+use super::signature::{self, Deviant};
 use super::{INTEGRATOR, Owners};
 use crate::check::diagnostics::IS_THERE;
 use crate::plan::Subtask;
@@ -22,7 +23,7 @@ pub(super) struct Sides {
     pub(super) why: String,
 }
 
-pub(super) fn sides(diagnostic: &Diagnostic, owners: &Owners, subtasks: &[Subtask]) -> Sides {
+pub(super) fn sides(diagnostic: &Diagnostic, owners: &Owners, subtasks: &[Subtask], deviants: &[Deviant]) -> Sides {
     let file = diagnostic.file.as_deref();
     let primary = file.map_or(INTEGRATOR, |file| owners.of_file(file)).to_owned();
     let mut others: Vec<String> = Vec::new();
@@ -65,6 +66,23 @@ pub(super) fn sides(diagnostic: &Diagnostic, owners: &Owners, subtasks: &[Subtas
             _ => {}
         }
         others.extend(related);
+    }
+    if let Some(symbol) = class::duplicate(diagnostic)
+        && provider(&symbol, subtasks, "").is_some_and(|provider| provider == primary)
+        && let Some(other) =
+            diagnostic.related.iter().map(|place| owners.of_file(&place.file)).find(|one| *one != primary)
+        && other != INTEGRATOR
+    {
+        first = Some((other.to_owned(), format!("defines `{symbol}`, which {primary} provides")));
+    }
+    if first.is_none()
+        && let Some(deviant) = deviants.iter().find(|deviant| signature::is_about(diagnostic, deviant))
+    {
+        let owner = owners.of_file(deviant.file.as_str()).to_owned();
+        if owner != primary && owner != INTEGRATOR {
+            let why = format!("defines `{}` in {} otherwise than the contract says", deviant.symbol, deviant.file);
+            first = Some((owner, why));
+        }
     }
     if class(diagnostic) == Class::Tests
         && first.is_none()
@@ -110,7 +128,7 @@ fn parent(path: &str) -> &str {
 }
 
 /// Whether `word` occurs in `text` as a whole word.
-fn mentions(text: &str, word: &str) -> bool {
+pub(super) fn mentions(text: &str, word: &str) -> bool {
     let part = |character: char| character.is_alphanumeric() || matches!(character, '_' | '-');
     text.match_indices(word).any(|(start, found)| {
         let before = text.get(..start).and_then(|text| text.chars().next_back());

@@ -17,6 +17,7 @@ pub(crate) mod choice;
 mod coordinate;
 mod fit;
 mod fix;
+mod go_on;
 pub(crate) mod imports;
 pub(crate) mod outline;
 mod planner;
@@ -33,6 +34,7 @@ use crate::relpath::RelPath;
 
 pub use coordinate::{CoordinateBrief, coordinate};
 pub use fix::{FixBrief, FixShown, fix, fix_shown};
+pub use go_on::go_on;
 pub use planner::{PlannerBrief, planner};
 pub use review::{ReviewBrief, parse_review, review};
 pub use synthesis::{SynthesisBrief, synthesis};

@@ -116,6 +116,8 @@ pub(super) struct Known {
     pub check_asked: bool,
     /// Builds, oldest first.
     pub builds: Vec<Built>,
+    /// What fixes did.
+    pub fixes: Vec<super::fixing::Told>,
     /// Whether every way of fixing was tried.
     pub exhausted: bool,
     /// Whether the best tree couldn't be put back as a whole.

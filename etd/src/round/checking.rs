@@ -3,42 +3,39 @@
 use std::collections::BTreeSet;
 
 use futures_util::future::join_all;
-use proto::config::{RoleConfig, role};
-use proto::diagnostic::{Diagnostic, Severity};
-use proto::event::{Event, FixStep};
-use proto::report::{CheckReport, CheckSource, CheckStatus, Refusal, SandboxLevel, UsageShare};
+use proto::diagnostic::Severity;
+use proto::event::Event;
+use proto::report::{CheckReport, CheckSource, CheckStatus, SandboxLevel, UsageShare};
 use serde::{Deserialize, Serialize};
 
 use super::board::{Board, Built};
-use super::context::{Question, RoundContext, Stop};
+use super::context::{RoundContext, Stop};
+use super::fixing::{self, Fix};
 use super::logs::Decision;
-use super::resolving::{self, Contents};
 use super::verdict::Halt;
-use super::working::{read, unsafe_paths};
 use super::writing::{self, Shrink, Wanted};
-use crate::blame::{self, Assignment, History, INTEGRATOR, Verdict};
-use crate::calls::Priority;
+use crate::blame::{self, History, INTEGRATOR, Verdict};
 use crate::check::diagnostics::{self, Paths, ToolOutput};
 use crate::check::{self, CheckPlan, CheckRun, DetectOptions, StepReading};
 use crate::plan::Subtask;
-use crate::prompt::{self, FixBrief};
 use crate::relpath::RelPath;
 use crate::sandbox::Ended;
 use crate::store::NewEvent;
 
 /// Bytes of each stream of a step that are kept in the record; the whole is in the log dir.
 const KEPT: usize = 64 * 1024;
-/// Characters of a log that a fix without any place is shown.
-const LOG_TAIL: usize = 4_000;
 /// Diagnostics in an event and in the result.
 const SHOWN: usize = 200;
 
 /// A recorded build.
 #[derive(Serialize, Deserialize)]
-struct Recorded {
-    command: String,
+pub(super) struct Recorded {
+    pub(super) command: String,
     source: CheckSource,
-    run: CheckRun,
+    pub(super) run: CheckRun,
+    /// Definitions that aren't what the contract says, as they were then.
+    #[serde(default)]
+    deviants: Vec<blame::Deviant>,
 }
 
 /// Checks and mends. Returns when the tree is green, when nothing more is allowed, or when no way of fixing is left.
@@ -230,7 +227,8 @@ async fn run(cx: &RoundContext, board: &Board, key: &str, iteration: u32, plan: 
     }
     blame::set_owners(&mut run.diagnostics, &board.lock().owners);
     let events = finished(iteration, &run, board.lock().spent());
-    let recorded = Recorded { command, source: plan.source, run };
+    let deviants = deviants(cx, board, &run).await?;
+    let recorded = Recorded { command, source: plan.source, run, deviants };
     cx.journal.record(key, None, &recorded, events, Vec::new()).await?;
     cx.logs.decide(Decision {
         timestamp: String::new(),
@@ -243,6 +241,22 @@ async fn run(cx: &RoundContext, board: &Board, key: &str, iteration: u32, plan: 
         token_cost: 0,
     });
     Ok(recorded)
+}
+
+/// Definitions that calls don't fit and that aren't what the contract says.
+async fn deviants(cx: &RoundContext, board: &Board, run: &CheckRun) -> Result<Vec<blame::Deviant>, Stop> {
+    let (subtasks, contract, mut paths) = {
+        let known = board.lock();
+        let subtasks: Vec<Subtask> = known.pieces.iter().map(|piece| piece.subtask.clone()).collect();
+        let paths: BTreeSet<RelPath> =
+            known.pieces.iter().flat_map(|piece| known.owners.files_of(&piece.subtask.id)).collect();
+        (subtasks, known.contract.clone(), paths)
+    };
+    let places = run.diagnostics.iter().filter_map(|one| one.file.as_deref());
+    paths.extend(places.filter_map(|file| RelPath::parse(file).ok()));
+    let (views, _) = cx.views(paths.into_iter().collect()).await?;
+    let texts = views.into_iter().map(|view| (view.path, view.text)).collect();
+    Ok(blame::deviants(&run.diagnostics, &subtasks, &contract, &texts))
 }
 
 fn keep_tail(text: &mut String) {
@@ -273,14 +287,6 @@ enum Mended {
     Unserved,
 }
 
-/// What came of one fix.
-struct Fixed {
-    /// Files that changed.
-    files: Vec<String>,
-    /// Whether a model answered.
-    served: bool,
-}
-
 /// Sends errors to those whose files caused them until something changes or there is no way left.
 async fn mend(
     cx: &RoundContext,
@@ -299,7 +305,8 @@ async fn mend(
             let subtasks: Vec<Subtask> = known.pieces.iter().map(|piece| piece.subtask.clone()).collect();
             (subtasks, known.owners.clone())
         };
-        let verdict = blame::assign(&recorded.run.diagnostics, &owners, &subtasks, history, stronger, last);
+        let verdict =
+            blame::assign(&recorded.run.diagnostics, &owners, &subtasks, &recorded.deviants, history, stronger, last);
         let Verdict::Fix(assignments) = verdict else { break };
         history.record(&assignments);
         // New files that fixes claimed before the daemon died stay theirs.
@@ -310,7 +317,9 @@ async fn mend(
                 writing::claims(cx, board, key, owner)?;
             }
         }
-        let fixes = assignments.iter().map(|assignment| fix(cx, board, iteration, round, assignment, recorded));
+        let fixes = assignments.iter().map(|assignment| {
+            fixing::fix(cx, board, Fix { iteration, round, name: fix_name(iteration, round), assignment, recorded })
+        });
         let mut changed = false;
         let mut halted = None;
         for result in join_all(fixes).await {
@@ -336,185 +345,4 @@ async fn mend(
 /// Part of the keys of the fixes after a build.
 fn fix_name(iteration: u32, round: u32) -> String {
     if round == 1 { iteration.to_string() } else { format!("{iteration}.{round}") }
-}
-
-/// One fix: asked, written.
-async fn fix(
-    cx: &RoundContext,
-    board: &Board,
-    iteration: u32,
-    round: u32,
-    assignment: &Assignment,
-    recorded: &Recorded,
-) -> Result<Fixed, Stop> {
-    let owner = assignment.owner.as_str();
-    let name = format!("{}/{owner}", fix_name(iteration, round));
-    let (subtask, contract) = {
-        let known = board.lock();
-        (known.piece(owner).map(|piece| piece.subtask.clone()), known.contract.clone())
-    };
-    let (by, role) = fixer(cx, owner, subtask.as_ref(), assignment.step)?;
-    let (files, mut seen) = cx.views(assignment.files.clone()).await?;
-    let (show, show_seen) = cx.views(assignment.show.clone()).await?;
-    seen.extend(show_seen);
-    let placeless = assignment.diagnostics.iter().all(|diagnostic| diagnostic.file.is_none());
-    let log_tail = placeless.then(|| log_tail(&recorded.run));
-    let tried = tried(board, iteration);
-    let first = assignment.diagnostics.first().map(Diagnostic::headline).unwrap_or_default();
-    let event = Event::FixAssigned {
-        iteration,
-        owner: owner.to_owned(),
-        files: assignment.files.iter().map(ToString::to_string).collect(),
-        diagnostics: u32::try_from(assignment.diagnostics.len()).unwrap_or(u32::MAX),
-        first: first.clone(),
-        step: assignment.step,
-        why: assignment.why.clone(),
-    };
-    let question = Question {
-        key: format!("fix/{name}"),
-        worker: owner,
-        role,
-        by: &by,
-        avoid: Vec::new(),
-        prompt: Box::new(|window| {
-            let brief = FixBrief {
-                task: &cx.spec.task,
-                contract: &contract,
-                subtask: subtask.as_ref(),
-                files: &files,
-                show: &show,
-                diagnostics: &assignment.diagnostics,
-                tried: &tried,
-                log_tail: log_tail.as_deref(),
-                command: &recorded.command,
-                retry: None,
-            };
-            prompt::fix(&brief, window)
-        }),
-        schema: None,
-        priority: Priority::Critical,
-        events: vec![NewEvent::new(format!("fix.assigned/{name}"), event)],
-        seen,
-        listener: None,
-    };
-    let (asked, fresh) = cx.ask(board, question).await?;
-    let (model, tokens, changed, failed) = match asked.result {
-        Ok(record) => {
-            if let Some(number) = board.lock().number(owner) {
-                cx.logs.answer(number, &record.text);
-            }
-            let answer = read(cx, &record, &assignment.files);
-            let mut resolved =
-                resolving::resolve(cx, &format!("fix/{name}"), &answer, &asked.seen, &Contents::new()).await?;
-            let (wanted, mut refused) = sort_out(board, owner, assignment, &resolved.files, &answer.moves);
-            refused.extend(unsafe_paths(owner, &answer));
-            refused.extend(resolving::not_mine(&board.lock(), owner, &assignment.files, &mut resolved));
-            let written =
-                writing::write(cx, board, &format!("fix/{name}"), owner, wanted, &asked.seen, refused).await?;
-            let changed = written.changed();
-            let failed = match resolving::reasons(&resolved.failed) {
-                _ if !changed.is_empty() => None,
-                reasons if reasons.is_empty() => Some("the answer changes nothing".to_owned()),
-                reasons => Some(reasons),
-            };
-            (Some(record.model), record.usage.input + record.usage.output, changed, failed)
-        }
-        Err(failure) => (None, 0, Vec::new(), Some(failure.to_string())),
-    };
-    let served = model.is_some();
-    let event = Event::FixFinished {
-        iteration,
-        owner: owner.to_owned(),
-        model: model.clone(),
-        files: changed.clone(),
-        failed: failed.clone(),
-        spent: board.lock().spent(),
-    };
-    cx.journal.say(format!("fix.finished/{name}"), event).await?;
-    if fresh {
-        cx.logs.decide(Decision {
-            timestamp: String::new(),
-            phase: "fix",
-            agent: owner,
-            intent: &first,
-            action: format!("{:?}: {}", assignment.step, assignment.why),
-            outcome: if changed.is_empty() { "nothing changed" } else { "changed" },
-            detail: failed.unwrap_or_else(|| changed.join(", ")),
-            token_cost: tokens,
-        });
-    }
-    Ok(Fixed { files: changed, served })
-}
-
-/// Who answers a fix: the owner's own models, or for a stronger one those that stand behind them.
-fn fixer<'a>(
-    cx: &'a RoundContext,
-    owner: &str,
-    subtask: Option<&'a Subtask>,
-    step: FixStep,
-) -> Result<(RoleConfig, &'a str), Stop> {
-    if owner == super::testing::TESTER
-        && let Some(by) = cx.role(role::TESTER)
-    {
-        return Ok((by.clone(), role::TESTER));
-    }
-    let (by, name) = cx.worker_role(subtask.and_then(|subtask| subtask.specialist.as_deref()))?;
-    let mut by = by.clone();
-    if matches!(step, FixStep::StrongerModel | FixStep::Integrator) && !by.fallbacks.is_empty() {
-        std::mem::swap(&mut by.pool, &mut by.fallbacks);
-    }
-    Ok((by, name))
-}
-
-/// What of a fix may be written: the files that it was given, and new ones that nobody owns.
-fn sort_out(
-    board: &Board,
-    owner: &str,
-    assignment: &Assignment,
-    files: &Contents,
-    moves: &[(RelPath, RelPath)],
-) -> (Vec<Wanted>, Vec<Refusal>) {
-    let mut wanted = Vec::new();
-    let mut known = board.lock();
-    let may_write = |path: &RelPath| {
-        assignment.files.contains(path) || known.owners.owner_of(path).is_none_or(|holder| holder == owner)
-    };
-    let (files, mut refused) = resolving::without_foreign_moves(files, moves, owner, &may_write);
-    for (path, content) in &files {
-        // What nobody owns is the integrator's already; as its property it could never be given to it again.
-        let free = match owner {
-            INTEGRATOR => known.owners.owner_of(path).is_none(),
-            owner => known.owners.claim(path.clone(), owner),
-        };
-        if free || assignment.files.contains(path) {
-            let moved_to = resolving::moved_to(path, &files, moves);
-            wanted.push(Wanted { path: path.clone(), content: content.clone(), shrink: Shrink::Refuse, moved_to });
-        } else {
-            let holder = known.owners.owner_of(path).unwrap_or(INTEGRATOR).to_owned();
-            refused.push(Refusal {
-                path: path.to_string(),
-                reason: format!("it belongs to {holder}"),
-                worker: owner.to_owned(),
-            });
-        }
-    }
-    (wanted, refused)
-}
-
-/// What was tried before, a line each.
-fn tried(board: &Board, iteration: u32) -> Vec<String> {
-    let known = board.lock();
-    let earlier = known.builds.iter().filter(|built| built.iteration < iteration);
-    earlier
-        .map(|built| {
-            let errors = built.check.diagnostics.iter().filter(|one| one.severity == Severity::Error);
-            let lines: Vec<String> = errors.take(5).map(Diagnostic::headline).collect();
-            format!("build {} failed with: {}", built.iteration, lines.join("; "))
-        })
-        .collect()
-}
-
-fn log_tail(run: &CheckRun) -> String {
-    let log = check::log(&run.steps);
-    log[log.ceil_char_boundary(log.len().saturating_sub(LOG_TAIL))..].to_owned()
 }

@@ -419,7 +419,7 @@ impl RoundContext {
 fn calls_before(journal: &Journal) -> Vec<CallResult> {
     let asked = journal.recorded_before().iter().filter(|key| {
         // Steps that are no calls, some of them large.
-        !["write/", "wrote/", "build/", "plan/subtask/", "edits/"].iter().any(|prefix| key.starts_with(prefix))
+        !["write/", "wrote/", "build/", "plan/subtask/", "edits/", "read/"].iter().any(|prefix| key.starts_with(prefix))
     });
     asked.filter_map(|key| journal.recorded::<Asked>(key).ok().flatten()).map(|asked| asked.result).collect()
 }

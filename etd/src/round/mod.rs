@@ -7,6 +7,8 @@ mod board;
 mod checking;
 mod closing;
 mod context;
+mod continuing;
+mod fixing;
 mod journal;
 mod judging;
 mod logs;

@@ -12,6 +12,7 @@ use tokio::sync::watch;
 
 use super::board::{Board, Progress};
 use super::context::{Question, RoundContext, Seen, Stop};
+use super::continuing;
 use super::judging::{Given, Lacking, judged};
 use super::logs::Decision;
 use super::resolving::{self, Contents, Kept};
@@ -224,7 +225,7 @@ async fn ask(
     let (own, mut seen) = cx.views(own_paths.clone()).await?;
     let (reads, reads_seen) = cx.views(subtask.reads.clone()).await?;
     seen.extend(reads_seen);
-    let shown = own_paths.into_iter().chain(subtask.reads.iter().cloned()).collect();
+    let shown = own_paths.iter().chain(&subtask.reads).cloned().collect();
     let neighbours = cx.neighbours(&own, shown, subtask.instructions.clone()).await?;
     let key = format!("work/{}/{attempt}", subtask.id);
     let event = Event::WorkerStarted { worker: subtask.id.clone(), title: subtask.title.clone(), attempt };
@@ -255,7 +256,7 @@ async fn ask(
         seen,
         listener: None,
     };
-    let (asked, fresh) = cx.ask(board, question).await?;
+    let (asked, fresh) = continuing::ask(cx, board, question, &own_paths).await?;
     let (outcome, detail, tokens) = match &asked.result {
         Ok(record) => ("answered", record.model.clone(), record.usage.input + record.usage.output),
         Err(failure) => ("no answer", failure.to_string(), 0),

@@ -57,6 +57,9 @@ pub(super) struct Intent {
     /// Dirs that come into being with new files.
     #[serde(default)]
     pub(super) dirs: Vec<RelPath>,
+    /// Files that are deleted because they move there: only once they have landed.
+    #[serde(default)]
+    moves: BTreeMap<RelPath, RelPath>,
 }
 
 /// What was done.
@@ -234,11 +237,44 @@ fn decide(
     for (from, to) in moves {
         if !intent.changes.iter().any(|change| change.path == to && change.after.is_some()) {
             intent.changes.retain(|change| change.path != from);
-            let reason = format!("it stays, as {to} can't be written");
-            intent.refused.push(Refusal { path: from.to_string(), reason, worker: worker.to_owned() });
+            intent.refused.push(Refusal { path: from.to_string(), reason: stays(&to), worker: worker.to_owned() });
+        } else {
+            intent.moves.insert(from, to);
         }
     }
+    // What moves away goes last.
+    intent.changes.sort_by_key(|change| intent.moves.contains_key(&change.path));
     (intent, blobs)
+}
+
+fn stays(to: &RelPath) -> String {
+    format!("it stays, as {to} can't be written")
+}
+
+/// Makes changes in their order. A file stays where the one that it moves to didn't land.
+fn apply_all(
+    workspace: &Workspace,
+    changes: &[Change],
+    contents: &[Option<Vec<u8>>],
+    moves: &BTreeMap<RelPath, RelPath>,
+    modes: &BTreeMap<RelPath, u32>,
+) -> Vec<Result<Applied, ApplyError>> {
+    let mut results: Vec<Result<Applied, ApplyError>> = Vec::with_capacity(changes.len());
+    for (change, content) in changes.iter().zip(contents) {
+        let lost = moves.get(&change.path).filter(|to| {
+            let landed = changes.iter().zip(&results).any(|(one, result)| one.path == **to && result.is_ok());
+            !landed
+        });
+        results.push(match lost {
+            Some(to) => Err(ApplyError::Refused { path: change.path.clone(), reason: stays(to) }),
+            None => {
+                // Of a file that comes back; one that is there has its own.
+                let mode = modes.get(&change.path).copied().filter(|_| change.before.is_none());
+                workspace.apply_as(change, content.as_deref(), mode)
+            }
+        });
+    }
+    results
 }
 
 /// Makes the changes of an intent, and records what came of them.
@@ -256,16 +292,9 @@ async fn carry_out(cx: &RoundContext, key: &str, worker: &str, intent: Intent) -
     }
     let sizes: Vec<u64> =
         contents.iter().map(|content| content.as_ref().map_or(0, |bytes| bytes.len() as u64)).collect();
-    let (changes, modes) = (intent.changes.clone(), intent.modes.clone());
+    let (changes, moves, modes) = (intent.changes.clone(), intent.moves.clone(), intent.modes.clone());
     let results = cx
-        .on_workspace(move |workspace| {
-            let apply = |(change, content): (&Change, &Option<Vec<u8>>)| {
-                // Of a file that comes back; one that is there has its own.
-                let mode = modes.get(&change.path).copied().filter(|_| change.before.is_none());
-                workspace.apply_as(change, content.as_deref(), mode)
-            };
-            changes.iter().zip(&contents).map(apply).collect::<Vec<_>>()
-        })
+        .on_workspace(move |workspace| apply_all(workspace, &changes, &contents, &moves, &modes))
         .await?
         .unwrap_or_default();
     proto::hooks::pause("round.written").await;
@@ -345,4 +374,33 @@ fn touch(board: &Board, worker: &str, change: &Change) {
     });
     touched.current.clone_from(&change.after);
     worker.clone_into(&mut touched.worker);
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may")]
+    use super::*;
+
+    #[test]
+    fn a_file_stays_where_the_one_it_moves_to_does_not_land() {
+        let hash = |text: &str| Some(Hash::of(text.as_bytes()));
+        // What stands at the new place by then → whether the old one goes.
+        for (there, moved) in [(None, true), (Some("by hand"), false)] {
+            let dir = tempfile::tempdir().unwrap();
+            std::fs::write(dir.path().join("a.c"), "old").unwrap();
+            if let Some(text) = there {
+                std::fs::write(dir.path().join("b.c"), text).unwrap();
+            }
+            let workspace = Workspace::open(dir.path(), None).unwrap();
+            let path = |text: &str| RelPath::parse(text).unwrap();
+            let changes = [
+                Change { path: path("b.c"), before: None, after: hash("old") },
+                Change { path: path("a.c"), before: hash("old"), after: None },
+            ];
+            let moves = BTreeMap::from([(path("a.c"), path("b.c"))]);
+            let results = apply_all(&workspace, &changes, &[Some(b"old".to_vec()), None], &moves, &BTreeMap::new());
+            assert_eq!(results.iter().all(Result::is_ok), moved);
+            assert_eq!(dir.path().join("a.c").exists(), !moved);
+        }
+    }
 }
