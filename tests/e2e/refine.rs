@@ -112,7 +112,6 @@ fn a_refinement_of_a_large_tree_touches_what_it_must_and_is_undone() {
         assert!(plan.contains(&format!("`{path}`:\n```")), "{path} isn't shown whole:\n{plan}");
     }
     assert!(plan.contains("class ") && plan.contains("more files only the names are shown"), "{plan}");
-    eprintln!("plan prompt of {} files: {} bytes", before.len(), plan.len());
     for record in model.calls("work") {
         assert!(record.text.len() < PLAN, "{} bytes for {}", record.text.len(), record.label());
     }

@@ -397,12 +397,13 @@ mod tests {
             }
             let workspace = Workspace::open(dir.path(), None).unwrap();
             let path = |text: &str| RelPath::parse(text).unwrap();
-            let changes = [
+            let changes = vec![
                 Change { path: path("b.c"), before: None, after: hash("old") },
                 Change { path: path("a.c"), before: hash("old"), after: None },
             ];
             let moves = BTreeMap::from([(path("a.c"), path("b.c"))]);
-            let results = apply_all(&workspace, &changes, &[Some(b"old".to_vec()), None], &moves);
+            let intent = Intent { changes, moves, ..Intent::default() };
+            let results = apply_all(&workspace, &intent, &[Some(b"old".to_vec()), None]);
             assert_eq!(results.iter().all(Result::is_ok), moved);
             assert_eq!(dir.path().join("a.c").exists(), !moved);
         }
