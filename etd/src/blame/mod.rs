@@ -8,6 +8,7 @@ mod owners;
 pub mod rank;
 mod sides;
 mod signature;
+mod suspects;
 
 #[cfg(test)]
 mod tests;
