@@ -181,11 +181,13 @@ fn stem(path: &str) -> &str {
     name.split('.').next().unwrap_or(name)
 }
 
-static DUPLICATE: [Pattern; 6] = [
+static DUPLICATE: [Pattern; 8] = [
+    Pattern::new(r"^the name `(\w+)` is defined multiple times"),
+    Pattern::new(r"^conflicting implementations of trait `[^`]+` for type `[&*]?(?:\w+::)*(\w+)"),
     Pattern::new(r"^(\w+) redeclared in this block"),
     Pattern::new(r"multiple definition of [`'‘](\w+)"),
     Pattern::new(r"duplicate symbol: (?:\S+: \S+: )?(\w+)"),
-    Pattern::new(r"redefinition of [`'‘](\w+)"),
+    Pattern::new(r"redefinition of [`'‘](?:struct |class |union |enum )?(\w+)"),
     Pattern::new(r"^duplicate class: (?:\w+\.)*(\w+)"),
     Pattern::new(r"^(?:Duplicate identifier|Cannot redeclare block-scoped variable) '(\w+)'"),
 ];

@@ -133,6 +133,12 @@ pub(super) fn declares_any(text: &str, names: &[&str]) -> bool {
     outline(&lines).iter().any(|one| declares(&one.text, names))
 }
 
+/// Whether a text declares anything at all: a manifest doesn't.
+pub(super) fn declares_anything(text: &str) -> bool {
+    let lines: Vec<&str> = text.lines().collect();
+    !outline(&lines).is_empty()
+}
+
 /// Whether a text has the word.
 fn has_word(text: &str, word: &str) -> bool {
     let part = |c: char| c.is_alphanumeric() || c == '_';
