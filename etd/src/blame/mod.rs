@@ -24,7 +24,7 @@ use proto::event::FixStep;
 pub use self::class::{Class, class, fingerprint, is_syntax};
 #[cfg(test)]
 use self::leads::LIKELY;
-pub use self::leads::add_leads;
+pub use self::leads::{REACHED, add_leads};
 pub use self::owners::{Owners, set_owners};
 use self::sides::{Sides, sides};
 use crate::plan::Subtask;
@@ -116,10 +116,17 @@ pub fn assign(
         };
         let mut diagnostic = diagnostic.clone();
         diagnostic.owner = Some(sides.primary.clone());
-        if !order.contains(&target) {
-            order.push(target.clone());
+        let besides = if step == FixStep::Owner { sides.besides.clone() } else { Vec::new() };
+        let also = besides.into_iter().filter(|(owner, _)| *owner != target).map(|(owner, why)| {
+            (owner, Part { diagnostic: diagnostic.clone(), sides: Sides { why, ..sides.clone() }, step })
+        });
+        let also: Vec<(String, Part)> = also.collect();
+        for (target, part) in std::iter::once((target, Part { diagnostic, sides, step })).chain(also) {
+            if !order.contains(&target) {
+                order.push(target.clone());
+            }
+            parts.entry(target).or_default().push(part);
         }
-        parts.entry(target).or_default().push(Part { diagnostic, sides, step });
     }
     yield_to_integrator(&mut parts, owners);
     let assignments: Vec<Assignment> = order
@@ -251,7 +258,9 @@ fn assignment(owner: String, parts: Vec<Part>, owners: &Owners) -> Assignment {
             }
         }
         shown.extend(named(&part.diagnostic));
-        for side in std::iter::once(&part.sides.first).chain(&part.sides.others) {
+        // What a failing test reaches is named already.
+        let sides = std::iter::once(&part.sides.first).chain(&part.sides.others);
+        for side in sides.filter(|_| class(&part.diagnostic) != Class::Tests) {
             shown.extend(owners.files_of(side).into_iter().take(4));
         }
         let reason = match part.step {

@@ -3,7 +3,7 @@
 use proto::diagnostic::Diagnostic;
 
 use super::class::{self, Class, class};
-use super::leads::LIKELY;
+use super::leads::{LIKELY, PERHAPS};
 use super::{INTEGRATOR, Owners};
 use crate::check::diagnostics::IS_THERE;
 use crate::plan::Subtask;
@@ -18,6 +18,8 @@ pub(super) struct Sides {
     pub(super) primary: String,
     /// Who is asked first.
     pub(super) first: String,
+    /// Who is asked at the same time as `first`, because both are likely; with the reason.
+    pub(super) besides: Vec<(String, String)>,
     /// Who is asked next, one after the other; none if there is only one side.
     pub(super) others: Vec<String>,
     /// Whether the diagnostic names no place and nobody in particular.
@@ -126,7 +128,11 @@ pub(super) fn sides(diagnostic: &Diagnostic, owners: &Owners, subtasks: &[Subtas
             rest.push(owner);
         }
     }
-    Sides { primary, first, others: rest, nowhere, why }
+    let besides = diagnostic.related.iter().filter(|place| place.message.starts_with(PERHAPS)).map(|place| {
+        (owners.of_file(&place.file).to_owned(), format!("owns {}, which the failing test reaches", place.file))
+    });
+    let besides = besides.filter(|(owner, _)| *owner != first && owner != INTEGRATOR).collect();
+    Sides { primary, first, besides, others: rest, nowhere, why }
 }
 
 fn parent(path: &str) -> &str {

@@ -8,8 +8,10 @@ use proto::diagnostic::{Diagnostic, Severity};
 use super::fit::{Body, Rank, Section, budget, fit_in};
 use super::worker::{is_large, system};
 use super::{FileView, Retry, Window, show, sketch};
+use crate::blame::REACHED;
 use crate::plan::{Contract, Subtask};
 use crate::provider::{Prompt, Speaker, Turn};
+use crate::source::imports::is_test;
 
 /// Diagnostics shown at most; the first ones cause the rest.
 const MAX_DIAGNOSTICS: usize = 20;
@@ -93,7 +95,7 @@ pub fn fix(brief: &FixBrief<'_>, window: Window) -> Prompt {
     let names = names(brief);
     for (index, view) in others(brief).enumerate() {
         let places = lines_in(view, brief.diagnostics);
-        let part = other_part(view, &places, &names, brief.wide);
+        let part = other_part(view, &places, &bodies_in(view, brief.diagnostics), &names, brief.wide);
         let mut section = section(view, places, part, Rank::Reference);
         if index == 0 {
             section.head = "The other side, not yours to write, its declarations and what is named (data):".to_owned();
@@ -157,13 +159,13 @@ fn others<'a>(brief: &FixBrief<'a>) -> impl Iterator<Item = &'a FileView> {
 }
 
 /// A file of the other side in part; none: it is short and shown whole.
-fn other_part(view: &FileView, places: &[u32], names: &[&str], wide: bool) -> Option<String> {
+fn other_part(view: &FileView, places: &[u32], bodies: &[u32], names: &[&str], wide: bool) -> Option<String> {
     let text = view.text.replace("\r\n", "\n");
     let lines = text.lines().count();
     if lines <= if wide { WIDE.1 } else { SHORT } || lines <= DATA && !sketch::declares_anything(&text) {
         return None;
     }
-    sketch::part(&text, &sketch::Wish { places, names, own: false })
+    sketch::part(&text, &sketch::Wish { places, bodies, names, own: false })
 }
 
 /// The fixer's own files, each with its text where it is shown in part. Whoever can only give whole files is shown whole ones.
@@ -199,7 +201,7 @@ fn own_parts<'a>(brief: &FixBrief<'a>, edits: bool) -> Vec<(&'a FileView, Option
                 return (view, None);
             }
             let places = lines_in(view, brief.diagnostics);
-            (view, sketch::part(&text, &sketch::Wish { places: &places, names: &names, own: true }))
+            (view, sketch::part(&text, &sketch::Wish { places: &places, bodies: &[], names: &names, own: true }))
         })
         .collect()
 }
@@ -289,6 +291,15 @@ fn lines_in(view: &FileView, diagnostics: &[Diagnostic]) -> Vec<u32> {
     lines.sort_unstable();
     lines.dedup();
     lines
+}
+
+/// Lines of this file whose functions tell why a test fails: the test, and what it reaches.
+fn bodies_in(view: &FileView, diagnostics: &[Diagnostic]) -> Vec<u32> {
+    let path = view.path.as_str();
+    let test = |one: &Diagnostic| one.line.filter(|_| one.file.as_deref() == Some(path) && is_test(path));
+    let reached = diagnostics.iter().flat_map(|one| &one.related).filter(|place| place.file == path);
+    let reached = reached.filter(|place| place.message.ends_with(REACHED) || is_test(path)).filter_map(|place| place.line);
+    diagnostics.iter().filter_map(test).chain(reached).collect()
 }
 
 /// The end of a log is what tells; longer ones lose their head, and say so.

@@ -12,17 +12,22 @@ use proto::diagnostic::{Diagnostic, Related, Severity};
 
 use super::manifest;
 use super::shape::{self, Found, Shape};
-use super::sides::mentions;
 use super::signature::disagreement;
-use super::{Owners, class};
+use super::{Class, Owners, class, suspects};
 use crate::check::diagnostics::pattern::Pattern;
 use crate::plan::{Contract, Subtask};
 use crate::relpath::RelPath;
 
 /// How the message of a place begins that is likely to be wrong: its owner is asked first.
 pub const LIKELY: &str = "likely the cause: ";
-/// Places that one diagnostic gets at most.
+/// The same of one that is nearly as likely: its owner is asked at the same time.
+pub const PERHAPS: &str = "perhaps the cause: ";
+/// What is said of a function that a failing test reaches, whoever is to blame.
+pub const REACHED: &str = "is what the failing test reaches";
+/// Places that one diagnostic gets at most, besides what a failing test reaches.
 const MOST: usize = 3;
+/// Functions that a failing test reaches and that are shown.
+const SUSPECTS: usize = 5;
 
 /// Words of tools that something doesn't fit what is called.
 static MISFIT: Pattern = Pattern::new(
@@ -57,6 +62,41 @@ pub fn add_leads(
                 None => diagnostic.related.push(lead),
             }
         }
+    }
+    add_suspects(diagnostics, owners, texts);
+}
+
+/// Adds to each failing test the functions that it may fail because of.
+fn add_suspects(diagnostics: &mut [Diagnostic], owners: &Owners, texts: &BTreeMap<RelPath, String>) {
+    let fails = |one: &Diagnostic| one.severity == Severity::Error && class::class(one) == Class::Tests;
+    let failures: Vec<&Diagnostic> = diagnostics.iter().filter(|one| fails(one)).collect();
+    if failures.is_empty() {
+        return;
+    }
+    let accused = suspects::accused(&failures, texts, owners);
+    for (diagnostic, accused) in diagnostics.iter_mut().filter(|one| fails(one)).zip(accused) {
+        // What the contract says is better known.
+        let known = diagnostic.related.iter().any(|place| place.message.starts_with(LIKELY));
+        let mut places: Vec<(usize, Related)> = Vec::new();
+        for suspect in &accused.suspects {
+            let owner = owners.of_file(suspect.file.as_str());
+            let rank = accused.owners.iter().position(|one| one == owner).filter(|_| !known);
+            let first = rank.filter(|rank| places.iter().all(|(other, _)| other != rank));
+            if first.is_none() && places.len() >= SUSPECTS {
+                continue;
+            }
+            let prefix = match first {
+                Some(0) => LIKELY,
+                Some(_) => PERHAPS,
+                None => "",
+            };
+            let message = format!("{prefix}`{}` {REACHED}", suspect.name);
+            let place = Related { file: suspect.file.to_string(), line: Some(suspect.line), message };
+            places.push((first.unwrap_or(usize::MAX), place));
+        }
+        places.sort_by_key(|(rank, _)| *rank);
+        // In front of the frames, whose owners are asked after them.
+        diagnostic.related.splice(0..0, places.into_iter().map(|(_, place)| place));
     }
 }
 
