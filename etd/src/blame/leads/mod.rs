@@ -19,9 +19,9 @@ use crate::plan::{Contract, Subtask};
 use crate::relpath::RelPath;
 
 /// How the message of a place begins that is likely to be wrong: its owner is asked first.
-pub const LIKELY: &str = "likely the cause: ";
+pub(super) const LIKELY: &str = "likely the cause: ";
 /// The same of one that is nearly as likely: its owner is asked at the same time.
-pub const PERHAPS: &str = "perhaps the cause: ";
+pub(super) const PERHAPS: &str = "perhaps the cause: ";
 /// What is said of a function that a failing test reaches, whoever is to blame.
 pub const REACHED: &str = "is what the failing test reaches";
 /// Places that one diagnostic gets at most, besides what a failing test reaches.
