@@ -3,6 +3,7 @@
 use proto::diagnostic::{Diagnostic, Severity};
 
 use crate::check::diagnostics::pattern::{Pattern, group};
+use crate::source::imports::is_test;
 
 /// Kinds of errors, in the order in which they are mended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -82,10 +83,21 @@ pub fn class(diagnostic: &Diagnostic) -> Class {
         Class::Imports
     } else if NAMES.matches(message) {
         Class::Names
+    } else if is_check_of_its_own(diagnostic, message) {
+        Class::Tests
     } else {
         Class::Types
     }
 }
+
+/// Whether a test without a framework says what it expected: no compiler speaks, and it stands in a file of tests.
+fn is_check_of_its_own(diagnostic: &Diagnostic, message: &str) -> bool {
+    let runner = matches!(diagnostic.tool.as_str(), "make" | "sh" | "npm" | "ctest" | "cmake" | "java");
+    runner && diagnostic.code.is_none() && diagnostic.file.as_deref().is_some_and(is_test) && EXPECTED.matches(message)
+}
+
+static EXPECTED: Pattern =
+    Pattern::new(r"(?i)\b(?:got|want(?:ed)?|expected|actual|assert\w*|fail(?:ed|ure)?|should)\b|!=|==");
 
 /// The name of the test that failed, in the form in which the readers write it.
 pub(super) fn test_name(diagnostic: &Diagnostic) -> Option<&str> {
@@ -181,11 +193,13 @@ fn stem(path: &str) -> &str {
     name.split('.').next().unwrap_or(name)
 }
 
-static DUPLICATE: [Pattern; 6] = [
+static DUPLICATE: [Pattern; 8] = [
+    Pattern::new(r"^the name `(\w+)` is defined multiple times"),
+    Pattern::new(r"^conflicting implementations of trait `[^`]+` for type `[&*]?(?:\w+::)*(\w+)"),
     Pattern::new(r"^(\w+) redeclared in this block"),
     Pattern::new(r"multiple definition of [`'‘](\w+)"),
     Pattern::new(r"duplicate symbol: (?:\S+: \S+: )?(\w+)"),
-    Pattern::new(r"redefinition of [`'‘](\w+)"),
+    Pattern::new(r"redefinition of [`'‘](?:struct |class |union |enum )?(\w+)"),
     Pattern::new(r"^duplicate class: (?:\w+\.)*(\w+)"),
     Pattern::new(r"^(?:Duplicate identifier|Cannot redeclare block-scoped variable) '(\w+)'"),
 ];

@@ -3,10 +3,13 @@
 use proto::diagnostic::Diagnostic;
 
 use super::class::{self, Class, class};
-use super::signature::{self, Deviant};
+use super::leads::{LIKELY, PERHAPS};
 use super::{INTEGRATOR, Owners};
 use crate::check::diagnostics::IS_THERE;
 use crate::plan::Subtask;
+
+/// Others that are asked at most.
+const OTHERS: usize = 3;
 
 /// Who has to do with a diagnostic.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,22 +18,30 @@ pub(super) struct Sides {
     pub(super) primary: String,
     /// Who is asked first.
     pub(super) first: String,
-    /// Who is asked next; none if there is only one side.
-    pub(super) other: Option<String>,
+    /// Who is asked at the same time as `first`, because both are likely; with the reason.
+    pub(super) besides: Vec<(String, String)>,
+    /// Who is asked next, one after the other; none if there is only one side.
+    pub(super) others: Vec<String>,
     /// Whether the diagnostic names no place and nobody in particular.
     pub(super) nowhere: bool,
     /// Why `first`.
     pub(super) why: String,
 }
 
-pub(super) fn sides(diagnostic: &Diagnostic, owners: &Owners, subtasks: &[Subtask], deviants: &[Deviant]) -> Sides {
+pub(super) fn sides(diagnostic: &Diagnostic, owners: &Owners, subtasks: &[Subtask]) -> Sides {
     let file = diagnostic.file.as_deref();
     let primary = file.map_or(INTEGRATOR, |file| owners.of_file(file)).to_owned();
     let mut others: Vec<String> = Vec::new();
     let mut first: Option<(String, String)> = None;
 
-    if let Some((owner, path)) =
-        class::missing_module(diagnostic).and_then(|module| module_owner(&module, diagnostic, owners))
+    if let Some((place, what)) =
+        diagnostic.related.iter().find_map(|place| Some((place, place.message.strip_prefix(LIKELY)?)))
+    {
+        first = Some((owners.of_file(&place.file).to_owned(), format!("owns {}: {what}", place.file)));
+    }
+    if let Some((owner, path)) = class::missing_module(diagnostic)
+        .filter(|_| first.is_none())
+        .and_then(|module| module_owner(&module, diagnostic, owners))
     {
         // A reader that knows the file to be there says so among the other places: then the import is wrong, not the file.
         let there = diagnostic
@@ -67,22 +78,14 @@ pub(super) fn sides(diagnostic: &Diagnostic, owners: &Owners, subtasks: &[Subtas
         }
         others.extend(related);
     }
-    if let Some(symbol) = class::duplicate(diagnostic)
+    if first.is_none()
+        && let Some(symbol) = class::duplicate(diagnostic)
         && provider(&symbol, subtasks, "").is_some_and(|provider| provider == primary)
         && let Some(other) =
             diagnostic.related.iter().map(|place| owners.of_file(&place.file)).find(|one| *one != primary)
         && other != INTEGRATOR
     {
         first = Some((other.to_owned(), format!("defines `{symbol}`, which {primary} provides")));
-    }
-    if first.is_none()
-        && let Some(deviant) = deviants.iter().find(|deviant| signature::is_about(diagnostic, deviant))
-    {
-        let owner = owners.of_file(deviant.file.as_str()).to_owned();
-        if owner != primary && owner != INTEGRATOR {
-            let why = format!("defines `{}` in {} otherwise than the contract says", deviant.symbol, deviant.file);
-            first = Some((owner, why));
-        }
     }
     if class(diagnostic) == Class::Tests
         && first.is_none()
@@ -119,8 +122,17 @@ pub(super) fn sides(diagnostic: &Diagnostic, owners: &Owners, subtasks: &[Subtas
     if first != primary && primary != INTEGRATOR {
         others.insert(0, primary.clone());
     }
-    let other = others.into_iter().find(|owner| *owner != first && owner != INTEGRATOR);
-    Sides { primary, first, other, nowhere, why }
+    let mut rest: Vec<String> = Vec::new();
+    for owner in others {
+        if owner != first && owner != INTEGRATOR && !rest.contains(&owner) && rest.len() < OTHERS {
+            rest.push(owner);
+        }
+    }
+    let besides = diagnostic.related.iter().filter(|place| place.message.starts_with(PERHAPS)).map(|place| {
+        (owners.of_file(&place.file).to_owned(), format!("owns {}, which the failing test reaches", place.file))
+    });
+    let besides = besides.filter(|(owner, _)| *owner != first && owner != INTEGRATOR).collect();
+    Sides { primary, first, besides, others: rest, nowhere, why }
 }
 
 fn parent(path: &str) -> &str {

@@ -54,7 +54,7 @@ fn crew() -> Vec<Subtask> {
 
 fn verdict(diagnostics: &[Diagnostic], history: &History, stronger: bool, last: bool) -> Verdict {
     let subtasks = crew();
-    assign(diagnostics, &Owners::new(&subtasks), &subtasks, &[], history, stronger, last)
+    assign(diagnostics, &Owners::new(&subtasks), &subtasks, history, stronger, last)
 }
 
 fn fixes(diagnostics: &[Diagnostic], history: &History) -> Vec<Assignment> {
@@ -142,17 +142,23 @@ fn the_right_one_is_asked_first() {
 }
 
 #[test]
-fn who_deviates_from_the_contract_is_asked_first() {
-    let subtasks = crew();
-    let owners = Owners::new(&subtasks);
-    let call = [diagnostic("main.c", "too few arguments to function 'add'", &["util.h"])];
-    let deviant = Deviant { symbol: "add".to_owned(), file: RelPath::parse("util.c").unwrap() };
-    for (deviants, first) in [(vec![], "api"), (vec![deviant], "store")] {
-        let Verdict::Fix(found) = assign(&call, &owners, &subtasks, &deviants, &History::new(), true, false) else {
-            panic!("exhausted")
-        };
-        assert_eq!(found.first().unwrap().owner, first);
+fn a_place_that_is_likely_wrong_is_asked_first() {
+    let mut call = diagnostic("main.c", "too few arguments to function 'add'", &["util.h"]);
+    assert_eq!(fixes(&[call.clone()], &History::new()).first().unwrap().owner, "api");
+    call.related[0].message = format!("{LIKELY}`add` is defined otherwise than the contract says");
+    assert_eq!(fixes(&[call], &History::new()).first().unwrap().owner, "store");
+}
+
+#[test]
+fn every_other_side_is_asked_before_the_integrator() {
+    let error = [diagnostic("main.go", "odd", &["store/store.go", "store/store_test.go"])];
+    let mut history = History::new();
+    let mut asked = Vec::new();
+    while let Verdict::Fix(found) = verdict(&error, &history, false, false) {
+        history.record(&found);
+        asked.extend(found.into_iter().map(|one| one.owner));
     }
+    assert_eq!(asked, ["api", "store", "tests", INTEGRATOR]);
 }
 
 #[test]

@@ -8,13 +8,19 @@ use proto::diagnostic::{Diagnostic, Severity};
 use super::fit::{Body, Rank, Section, budget, fit_in};
 use super::worker::{is_large, system};
 use super::{FileView, Retry, Window, show, sketch};
+use crate::blame::REACHED;
 use crate::plan::{Contract, Subtask};
 use crate::provider::{Prompt, Speaker, Turn};
+use crate::source::imports::is_test;
 
 /// Diagnostics shown at most; the first ones cause the rest.
 const MAX_DIAGNOSTICS: usize = 20;
 /// Lines of an own file that is shown whole.
 const WHOLE: usize = 150;
+/// The same where more is shown, and of files of the other side then.
+const WIDE: (usize, usize) = (400, 150);
+/// Lines of a file without declarations, such as a manifest, that is shown whole.
+const DATA: usize = 80;
 /// Lines of an own file without any diagnostic, and of a file of the other side, that is shown whole.
 const SHORT: usize = 15;
 /// Lines and bytes above which a file is to be changed by edits: a fix changes a few lines.
@@ -44,6 +50,8 @@ pub struct FixBrief<'a> {
     pub log_tail: Option<&'a str>,
     /// The check.
     pub command: &'a str,
+    /// Earlier tries after this build changed nothing, or this is the last one: more is shown.
+    pub wide: bool,
     /// It is asked again.
     pub retry: Option<Retry<'a>>,
 }
@@ -87,7 +95,7 @@ pub fn fix(brief: &FixBrief<'_>, window: Window) -> Prompt {
     let names = names(brief);
     for (index, view) in others(brief).enumerate() {
         let places = lines_in(view, brief.diagnostics);
-        let part = other_part(view, &places, &names);
+        let part = other_part(view, &places, &bodies_in(view, brief.diagnostics), &names, brief.wide);
         let mut section = section(view, places, part, Rank::Reference);
         if index == 0 {
             section.head = "The other side, not yours to write, its declarations and what is named (data):".to_owned();
@@ -151,12 +159,13 @@ fn others<'a>(brief: &FixBrief<'a>) -> impl Iterator<Item = &'a FileView> {
 }
 
 /// A file of the other side in part; none: it is short and shown whole.
-fn other_part(view: &FileView, places: &[u32], names: &[&str]) -> Option<String> {
+fn other_part(view: &FileView, places: &[u32], bodies: &[u32], names: &[&str], wide: bool) -> Option<String> {
     let text = view.text.replace("\r\n", "\n");
-    if text.lines().count() <= SHORT {
+    let lines = text.lines().count();
+    if lines <= if wide { WIDE.1 } else { SHORT } || lines <= DATA && !sketch::declares_anything(&text) {
         return None;
     }
-    sketch::part(&text, &sketch::Wish { places, names, own: false })
+    sketch::part(&text, &sketch::Wish { places, bodies, names, own: false })
 }
 
 /// The fixer's own files, each with its text where it is shown in part. Whoever can only give whole files is shown whole ones.
@@ -164,7 +173,13 @@ fn own_parts<'a>(brief: &FixBrief<'a>, edits: bool) -> Vec<(&'a FileView, Option
     let names = names(brief);
     let mentioned = |view: &FileView| sketch::declares_any(&view.text, &names);
     let placed = |view: &FileView| !lines_in(view, brief.diagnostics).is_empty();
-    let about = |view: &FileView| brief.diagnostics.iter().any(|one| one.file.as_deref() == Some(view.path.as_str()));
+    let about = |view: &FileView| {
+        let path = view.path.as_str();
+        brief.diagnostics.iter().any(|one| {
+            one.file.as_deref() == Some(path)
+                || one.related.iter().any(|place| place.file == path && place.line.is_none())
+        })
+    };
     // Where nothing tells which of them is meant, all may be.
     let blind = !brief.files.iter().any(|view| placed(view) || about(view));
     brief
@@ -176,11 +191,17 @@ fn own_parts<'a>(brief: &FixBrief<'a>, edits: bool) -> Vec<(&'a FileView, Option
             }
             let text = view.text.replace("\r\n", "\n");
             let meant = placed(view) || about(view) || blind && (mentioned(view) || !brief.files.iter().any(mentioned));
-            if text.lines().count() <= if meant { WHOLE } else { SHORT } {
+            let whole = match (meant, brief.wide) {
+                (true, true) => WIDE.0,
+                (true, false) => WHOLE,
+                (false, true) => WIDE.1,
+                (false, false) => SHORT,
+            };
+            if text.lines().count() <= whole {
                 return (view, None);
             }
             let places = lines_in(view, brief.diagnostics);
-            (view, sketch::part(&text, &sketch::Wish { places: &places, names: &names, own: true }))
+            (view, sketch::part(&text, &sketch::Wish { places: &places, bodies: &[], names: &names, own: true }))
         })
         .collect()
 }
@@ -270,6 +291,15 @@ fn lines_in(view: &FileView, diagnostics: &[Diagnostic]) -> Vec<u32> {
     lines.sort_unstable();
     lines.dedup();
     lines
+}
+
+/// Lines of this file whose functions tell why a test fails: the test, and what it reaches.
+fn bodies_in(view: &FileView, diagnostics: &[Diagnostic]) -> Vec<u32> {
+    let path = view.path.as_str();
+    let test = |one: &Diagnostic| one.line.filter(|_| one.file.as_deref() == Some(path) && is_test(path));
+    let reached = diagnostics.iter().flat_map(|one| &one.related).filter(|place| place.file == path);
+    let reached = reached.filter(|place| place.message.ends_with(REACHED) || is_test(path)).filter_map(|place| place.line);
+    diagnostics.iter().filter_map(test).chain(reached).collect()
 }
 
 /// The end of a log is what tells; longer ones lose their head, and say so.

@@ -30,6 +30,8 @@ pub(super) struct OutlineLine {
 pub(super) struct Wish<'a> {
     /// Lines that matter, from 1.
     pub(super) places: &'a [u32],
+    /// Lines whose function matters as a whole, though it isn't to be changed.
+    pub(super) bodies: &'a [u32],
     /// Words that diagnostics say: what declares them matters.
     pub(super) names: &'a [&'a str],
     /// Whether it may be changed: then the functions around the places are shown, and the imports.
@@ -58,6 +60,11 @@ pub(super) fn part(text: &str, wish: &Wish<'_>) -> Option<String> {
         } else {
             mark(at.saturating_sub(GLANCE), at + GLANCE + 1);
         }
+    }
+    for place in wish.bodies {
+        let at = (*place as usize).saturating_sub(1).min(lines.len().saturating_sub(1));
+        let (from, to) = around(&lines, &declared, at);
+        mark(from, to);
     }
     for one in declared.iter().filter(|one| declares(&one.text, wish.names)) {
         let end = block(&lines, one.line);
@@ -131,6 +138,12 @@ pub(super) fn identifiers(text: &str) -> impl Iterator<Item = &str> {
 pub(super) fn declares_any(text: &str, names: &[&str]) -> bool {
     let lines: Vec<&str> = text.lines().collect();
     outline(&lines).iter().any(|one| declares(&one.text, names))
+}
+
+/// Whether a text declares anything at all: a manifest doesn't.
+pub(super) fn declares_anything(text: &str) -> bool {
+    let lines: Vec<&str> = text.lines().collect();
+    !outline(&lines).is_empty()
 }
 
 /// Whether a text has the word.
@@ -424,7 +437,7 @@ mod tests {
         let text = functions(40);
         // Line 16 stands in F1, whose first line is 12.
         let at = text.lines().position(|line| line.starts_with("func F20(")).unwrap() as u32 + 3;
-        let shown = part(&text, &Wish { places: &[at], names: &[], own: true }).unwrap();
+        let shown = part(&text, &Wish { places: &[at], bodies: &[], names: &[], own: true }).unwrap();
         assert!(shown.starts_with("package a\n\nimport (\n\t\"fmt\"\n)\n[… lines 6-"), "{shown}");
         assert!(
             shown.contains("\nfunc F20(a int) int {\n\tx := a\n\ty := x\n\tz := y\n\treturn z + 20\n}\n"),
@@ -438,7 +451,7 @@ mod tests {
     #[test]
     fn the_other_side_is_its_declarations_and_what_is_named() {
         let text = functions(30);
-        let shown = part(&text, &Wish { places: &[], names: &["Box", "F7"], own: false }).unwrap();
+        let shown = part(&text, &Wish { places: &[], bodies: &[], names: &["Box", "F7"], own: false }).unwrap();
         assert!(shown.contains("\ntype Box struct {\n\tW int\n\tH int\n}\n"), "{shown}");
         assert!(shown.contains("\nfunc F7(a int) int {\n[…"), "{shown}");
         assert!(shown.contains("| func F8("), "{shown}");
@@ -447,14 +460,14 @@ mod tests {
 
     #[test]
     fn what_is_mostly_shown_is_shown_whole() {
-        assert!(part("a\nb\nc\n", &Wish { places: &[2], names: &[], own: true }).is_none());
+        assert!(part("a\nb\nc\n", &Wish { places: &[2], bodies: &[], names: &[], own: true }).is_none());
     }
 
     #[test]
     fn shown_lines_are_those_of_the_file_and_gaps_are_counted() {
         let text = functions(50);
         for at in [1_u32, 17, 99, 200, 9999] {
-            let shown = part(&text, &Wish { places: &[at], names: &["F3"], own: true }).unwrap();
+            let shown = part(&text, &Wish { places: &[at], bodies: &[], names: &["F3"], own: true }).unwrap();
             let lines: Vec<&str> = text.lines().collect();
             let mut next = 0;
             for line in shown.lines() {

@@ -252,6 +252,7 @@ fn fix_brief<'a>(
         tried: &[],
         log_tail: None,
         command: "go build ./...",
+        wide: false,
         retry: None,
     }
 }

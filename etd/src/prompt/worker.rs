@@ -91,7 +91,7 @@ fn reads(sections: &mut Vec<Section>, brief: &WorkerBrief<'_>, names: &[&str]) {
     let mut first = true;
     for view in brief.reads.iter().filter(|view| !brief.own.iter().any(|own| own.path == view.path)) {
         let mut section = show::file_section(view, Vec::new(), Rank::Reference);
-        let wish = Wish { places: &[], names, own: false };
+        let wish = Wish { places: &[], bodies: &[], names, own: false };
         // Of what declares nothing, an outline would show nothing.
         if view.text.len() > READ_WHOLE
             && outline(view.path.as_str(), &view.text).len() > 2

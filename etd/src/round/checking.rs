@@ -28,6 +28,9 @@ use crate::store::NewEvent;
 const KEPT: usize = 64 * 1024;
 /// Diagnostics in an event and in the result.
 const SHOWN: usize = 200;
+/// Files that are looked through for what an error may come from, and bytes of each.
+const LOOKED_AT: usize = 800;
+const READ: u64 = 128 * 1024;
 
 /// A recorded build.
 #[derive(Serialize, Deserialize)]
@@ -35,9 +38,6 @@ pub(super) struct Recorded {
     pub(super) command: String,
     source: CheckSource,
     pub(super) run: CheckRun,
-    /// Definitions that aren't what the contract says, as they were then.
-    #[serde(default)]
-    deviants: Vec<blame::Deviant>,
 }
 
 /// Checks and mends. Returns when the tree is green, when nothing more is allowed, or when no way of fixing is left.
@@ -228,9 +228,9 @@ async fn run(cx: &RoundContext, board: &Board, key: &str, iteration: u32, plan: 
         keep_tail(&mut step.stderr);
     }
     blame::set_owners(&mut run.diagnostics, &board.lock().owners);
+    add_leads(cx, board, &mut run).await?;
     let events = finished(iteration, &run, board.lock().spent());
-    let deviants = deviants(cx, board, &run).await?;
-    let recorded = Recorded { command, source: plan.source, run, deviants };
+    let recorded = Recorded { command, source: plan.source, run };
     cx.journal.record(key, None, &recorded, events, Vec::new()).await?;
     cx.logs.decide(Decision {
         timestamp: String::new(),
@@ -245,20 +245,26 @@ async fn run(cx: &RoundContext, board: &Board, key: &str, iteration: u32, plan: 
     Ok(recorded)
 }
 
-/// Definitions that calls don't fit and that aren't what the contract says.
-async fn deviants(cx: &RoundContext, board: &Board, run: &CheckRun) -> Result<Vec<blame::Deviant>, Stop> {
-    let (subtasks, contract, mut paths) = {
+/// Adds to each error the places that it may come from, by the files as they are now.
+async fn add_leads(cx: &RoundContext, board: &Board, run: &mut CheckRun) -> Result<(), Stop> {
+    if run.diagnostics.is_empty() || without(Part::Attribution) {
+        return Ok(());
+    }
+    let (subtasks, contract, owners) = {
         let known = board.lock();
         let subtasks: Vec<Subtask> = known.pieces.iter().map(|piece| piece.subtask.clone()).collect();
-        let paths: BTreeSet<RelPath> =
-            known.pieces.iter().flat_map(|piece| known.owners.files_of(&piece.subtask.id)).collect();
-        (subtasks, known.contract.clone(), paths)
+        (subtasks, known.contract.clone(), known.owners.clone())
     };
+    let mut paths: BTreeSet<RelPath> = owners.paths().cloned().collect();
     let places = run.diagnostics.iter().filter_map(|one| one.file.as_deref());
     paths.extend(places.filter_map(|file| RelPath::parse(file).ok()));
+    let listed = cx.on_workspace(|workspace| workspace.list().files).await?.unwrap_or_default();
+    let short = listed.into_iter().filter(|file| file.bytes <= READ).map(|file| file.path);
+    paths.extend(short.take(LOOKED_AT));
     let (views, _) = cx.views(paths.into_iter().collect()).await?;
     let texts = views.into_iter().map(|view| (view.path, view.text)).collect();
-    Ok(blame::deviants(&run.diagnostics, &subtasks, &contract, &texts))
+    blame::add_leads(&mut run.diagnostics, &owners, &subtasks, &contract, &texts);
+    Ok(())
 }
 
 fn keep_tail(text: &mut String) {
@@ -316,7 +322,7 @@ async fn mend(
                 // Nothing changed: it would be the same again.
                 true if round > 1 => Verdict::Exhausted,
                 true => ablation::plain(found, &owners),
-                false => blame::assign(found, &owners, &subtasks, &recorded.deviants, history, stronger, last),
+                false => blame::assign(found, &owners, &subtasks, history, stronger, last),
             };
             let Verdict::Fix(assignments) = verdict else { break };
             assignments

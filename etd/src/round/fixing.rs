@@ -90,6 +90,7 @@ impl Material<'_> {
             tried: &self.tried,
             log_tail: self.log_tail.as_deref(),
             command: &self.fix.recorded.command,
+            wide: self.fix.round > 1 || self.fix.assignment.step >= FixStep::StrongerModel,
             retry,
         }
     }

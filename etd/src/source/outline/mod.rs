@@ -10,7 +10,7 @@ mod mask;
 #[cfg(test)]
 mod tests;
 
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 
 use mask::{Marks, mask};
 
@@ -75,6 +75,19 @@ impl Language {
     }
 }
 
+impl Language {
+    fn marks(self) -> Marks {
+        match self {
+            Self::Go => Marks::Go,
+            Self::Rust => Marks::Rust,
+            Self::Js => Marks::Js,
+            Self::Java | Self::C | Self::Braces => Marks::C,
+            Self::Python | Self::Words | Self::Markdown => Marks::Hash,
+            Self::Sql => Marks::Sql,
+        }
+    }
+}
+
 /// The declarations of a file, in its order. Empty for data, prose without headings, and languages that aren't known.
 pub(crate) fn outline(path: &str, text: &str) -> Vec<OutlineLine> {
     let Some(language) = Language::of(path) else { return Vec::new() };
@@ -113,18 +126,80 @@ pub(crate) fn enclosing(path: &str, text: &str, line: u32) -> Range<u32> {
     number(start)..number(end + 1)
 }
 
-fn items(language: Language, text: &str) -> Vec<Item> {
-    let marks = match language {
-        Language::Go => Marks::Go,
-        Language::Rust => Marks::Rust,
-        Language::Js => Marks::Js,
-        Language::Java | Language::C | Language::Braces => Marks::C,
-        Language::Python | Language::Words => Marks::Hash,
-        Language::Sql => Marks::Sql,
-        Language::Markdown => return headings(text),
+/// A declaration with what belongs to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Body {
+    /// What it declares; for an `impl` the type.
+    pub(crate) name: String,
+    /// The type that it belongs to.
+    pub(crate) within: Option<String>,
+    /// Its first and last line, from 0.
+    pub(crate) lines: RangeInclusive<usize>,
+    /// Whether it is a function, and no type or field.
+    pub(crate) does: bool,
+}
+
+/// The declarations of a file with their bodies, in its order, and its lines without what strings and comments hold.
+pub(crate) fn bodies(path: &str, text: &str) -> (Vec<Body>, Vec<String>) {
+    let Some(language) = Language::of(path).filter(|language| *language != Language::Markdown) else {
+        return (Vec::new(), Vec::new());
     };
+    let mut open: Vec<(usize, String)> = Vec::new();
+    let mut found = Vec::new();
+    for item in items(language, text) {
+        let Some((receiver, name)) = named(&item.head) else { continue };
+        open.retain(|(end, _)| *end >= item.end);
+        let within = receiver.or_else(|| open.last().map(|(_, name)| name.clone()));
+        open.push((item.end, name.clone()));
+        let type_ = TYPES.iter().any(|word| item.head.split(|c: char| !c.is_alphanumeric()).any(|one| one == *word));
+        let does = item.head.contains('(') && !type_ && item.end > item.start;
+        found.push(Body { name, within, lines: item.start..=item.end, does });
+    }
+    (found, mask(text, language.marks()))
+}
+
+/// Words in the heads of types.
+const TYPES: [&str; 9] = ["class", "interface", "struct", "enum", "trait", "record", "union", "namespace", "impl"];
+
+/// The receiver and the name of a declaration's head.
+fn named(head: &str) -> Option<(Option<String>, String)> {
+    let part = |c: char| c.is_alphanumeric() || matches!(c, '_' | '$');
+    let (receiver, head) = match head.strip_prefix("func (").and_then(|rest| rest.split_once(')')) {
+        Some((receiver, rest)) => (receiver.rsplit([' ', '*']).next().map(str::to_owned), rest),
+        None => (None, head),
+    };
+    // `impl Display for Money`
+    let head = head.rsplit_once(" for ").filter(|_| head.starts_with("impl")).map_or(head, |(_, name)| name);
+    let until = head.find(['(', '<', '{', '=', ':', '[', ';']).filter(|at| *at > 0).unwrap_or(head.len());
+    let words: Vec<&str> = head[..until].split(|c| !part(c)).filter(|word| !word.is_empty()).collect();
+    // `type User struct`, `class A extends B`, `function f`, `const f`
+    const KINDS: [&str; 14] = [
+        "class",
+        "interface",
+        "struct",
+        "enum",
+        "trait",
+        "type",
+        "record",
+        "union",
+        "module",
+        "mod",
+        "namespace",
+        "impl",
+        "def",
+        "fn",
+    ];
+    let kind = words.iter().position(|word| KINDS.contains(word)).and_then(|at| words.get(at + 1));
+    let name = kind.or(words.last())?;
+    Some((receiver.filter(|name| !name.is_empty()), (*name).to_owned()))
+}
+
+fn items(language: Language, text: &str) -> Vec<Item> {
+    if language == Language::Markdown {
+        return headings(text);
+    }
     let source: Vec<&str> = text.lines().collect();
-    let masked = mask(text, marks);
+    let masked = mask(text, language.marks());
     match language {
         Language::Python | Language::Words => indent::items(language, &source, &masked),
         _ => braces::items(language, &source, &masked),
