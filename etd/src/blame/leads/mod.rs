@@ -28,7 +28,7 @@ const MOST: usize = 3;
 static MISFIT: Pattern = Pattern::new(
     r"(?x)cannot\ use\ | assignment\ mismatch | arguments?\ in\ call | mismatched\ types | \bexpected\ .*found | incompatible | not\ assignable | Expected\ \d
     | TypeError | arguments\ to\ (?:this|function|method) | takes\ \d | conflicting\ types | wrong\ type\ for\ method | does\ not\ override | makes\ (?:pointer|integer)
-    | cannot\ be\ (?:converted|applied) | is\ not\ callable | used\ as\ value | cannot\ range\ over | unpack",
+    | cannot\ be\ (?:converted|applied) | is\ not\ callable | used\ as\ value | cannot\ range\ over | unpack | is\ private | private\ access",
 );
 static UNSEEN: Pattern = Pattern::new(
     r"^package (?P<name>[A-Z]\w*) does not exist|^cannot find symbol\n(?:.*\n)*?symbol: +(?:class|variable) (?P<symbol>[A-Z]\w*)|^class (?:\w+\.)*\w+ is in|^cannot access (?:\w+\.)*(?P<other>\w+)",
@@ -36,7 +36,9 @@ static UNSEEN: Pattern = Pattern::new(
 static VALUE: Pattern = Pattern::new(
     r"(?:TypeError|AttributeError): .*?(?:'(?P<a>\w+)' object|instances of '(?P<b>\w+)'|of type '(?P<c>\w+)')",
 );
-static NAMED: [Pattern; 5] = [
+static NAMED: [Pattern; 7] = [
+    Pattern::new(r"`(?P<symbol>\w+)` of \w+ `(?:\w+::)*(?P<holder>\w+)` is private"),
+    Pattern::new(r"(?P<symbol>\w+)(?:\([^()]*\))? has private access in (?:\w+\.)*(?P<holder>\w+)"),
     Pattern::new(r"wrong type for method (?P<symbol>\w+)"),
     Pattern::new(r"conflicting types for [`'‘](?P<symbol>\w+)"),
     Pattern::new(r"passing argument \d+ of [`'‘](?P<symbol>\w+)"),
