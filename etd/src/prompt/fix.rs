@@ -8,7 +8,7 @@ use proto::diagnostic::{Diagnostic, Severity};
 use super::fit::{Body, Rank, Section, budget, fit_in};
 use super::worker::{is_large, system};
 use super::{FileView, Retry, Window, show, sketch};
-use crate::blame::REACHED;
+use crate::blame::{self, REACHED};
 use crate::plan::{Contract, Subtask};
 use crate::provider::{Prompt, Speaker, Turn};
 use crate::source::imports::is_test;
@@ -191,7 +191,15 @@ fn own_parts<'a>(brief: &FixBrief<'a>, edits: bool) -> Vec<(&'a FileView, Option
             }
             let text = view.text.replace("\r\n", "\n");
             let meant = placed(view) || about(view) || blind && (mentioned(view) || !brief.files.iter().any(mentioned));
-            let whole = match (meant, brief.wide) {
+            // What isn't closed may be open anywhere above.
+            let unclosed = |one: &Diagnostic| {
+                one.file.as_deref() == Some(view.path.as_str())
+                    && blame::is_syntax(one)
+                    && (one.line.is_none_or(|line| line as usize + 2 >= text.lines().count())
+                        || says_unclosed(&one.message))
+            };
+            let wide = brief.wide || brief.diagnostics.iter().any(unclosed);
+            let whole = match (meant, wide) {
                 (true, true) => WIDE.0,
                 (true, false) => WHOLE,
                 (false, true) => WIDE.1,
@@ -204,6 +212,13 @@ fn own_parts<'a>(brief: &FixBrief<'a>, edits: bool) -> Vec<(&'a FileView, Option
             (view, sketch::part(&text, &sketch::Wish { places: &places, bodies: &[], names: &names, own: true }))
         })
         .collect()
+}
+
+/// Whether a parser came to the end before something was closed.
+fn says_unclosed(message: &str) -> bool {
+    ["end of input", "end of file", "unexpected EOF", "unclosed", "unterminated", "never closed"]
+        .iter()
+        .any(|words| message.contains(words))
 }
 
 /// What diagnostics may be about: the identifiers in their words and in the lines that they point to.
