@@ -12,6 +12,7 @@ use proto::diagnostic::{Diagnostic, Related, Severity};
 
 use super::manifest;
 use super::shape::{self, Found, Shape};
+use super::sides::mentions;
 use super::signature::disagreement;
 use super::{Class, Owners, class, suspects};
 use crate::check::diagnostics::pattern::Pattern;
