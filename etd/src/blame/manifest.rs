@@ -145,6 +145,10 @@ pub(super) fn leads(tree: &Tree<'_>, diagnostic: &Diagnostic, all: &[Diagnostic]
         let path = nearest(tree, file, |one| matches!(one, "Makefile" | "CMakeLists.txt" | "GNUmakefile" | "makefile"));
         push(&mut out, path, &likely("it says where headers are looked for"));
     }
+    if out.iter().any(|one| one.message.starts_with(LIKELY)) {
+        // What the symbol was taken from tells which library it is in.
+        out.extend(headers(tree, diagnostic));
+    }
     tested(tree, diagnostic, &mut out);
     // What isn't found at all, and what names no place, may be the manifest's.
     let lost = class::class(diagnostic) == class::Class::Imports || file.is_none();
@@ -152,7 +156,7 @@ pub(super) fn leads(tree: &Tree<'_>, diagnostic: &Diagnostic, all: &[Diagnostic]
         let path = nearest(tree, file, |_| true);
         push(&mut out, path, "the manifest");
     }
-    out.retain(|lead| Some(lead.file.as_str()) != file);
+    out.retain(|lead| Some(lead.file.as_str()) != file || lead.line.is_some());
     out
 }
 
@@ -223,7 +227,10 @@ fn link(tree: &Tree<'_>, diagnostic: &Diagnostic, symbol: &str, out: &mut Vec<Re
         let sources: Vec<&RelPath> = own.iter().filter(|path| source(path)).collect();
         let stem =
             |path: &RelPath| path.file_name().rsplit_once('.').map(|(stem, _)| stem.to_owned()).unwrap_or_default();
-        let like = sources.iter().find(|path| stem(path).contains(symbol) || symbol.contains(&stem(path)));
+        let like = sources
+            .iter()
+            .filter(|path| stem(path).contains(symbol) || symbol.contains(&stem(path)))
+            .max_by_key(|path| (stem(path) == symbol, stem(path).len()));
         if let Some(path) = like.or_else(|| sources.first())
             && out.iter().all(|one| one.file != path.as_str())
         {
@@ -231,6 +238,20 @@ fn link(tree: &Tree<'_>, diagnostic: &Diagnostic, symbol: &str, out: &mut Vec<Re
             out.push(Related { file: path.to_string(), line: None, message });
         }
     }
+}
+
+/// Where the libraries' headers are included that a symbol which the linker misses may come from.
+fn headers(tree: &Tree<'_>, diagnostic: &Diagnostic) -> Option<Related> {
+    let found = LINKED.captures(&diagnostic.message)?;
+    let symbol = [group(&found, 1), group(&found, 2)].concat();
+    let wanted = if symbol.starts_with("pthread_") { "<pthread.h>" } else { "<math.h>" };
+    let file = diagnostic.file.as_deref();
+    let uses = |path: &RelPath, text: &str| file.map_or_else(|| mentions(text, &symbol), |file| path.as_str() == file);
+    tree.texts.iter().filter(|(path, text)| uses(path, text)).find_map(|(path, text)| {
+        let line = text.lines().position(|line| line.starts_with("#include") && line.contains(wanted))?;
+        let line = u32::try_from(line + 1).ok();
+        Some(Related { file: path.to_string(), line, message: format!("`{symbol}` comes from this library") })
+    })
 }
 
 /// Whether a module of a crate is there only with a feature.

@@ -33,6 +33,9 @@ use crate::relpath::RelPath;
 /// The owner of every file that no subtask owns.
 pub const INTEGRATOR: &str = "integrator";
 
+/// Most files that the integrator may write of both sides.
+const MAX_WRITTEN: usize = 12;
+
 /// Most files that are shown besides those that may be written.
 const MAX_SHOWN: usize = 8;
 
@@ -206,9 +209,12 @@ fn next_step(
 fn involved(part: &Part, owners: &Owners) -> BTreeSet<RelPath> {
     let mut files: BTreeSet<RelPath> = named(&part.diagnostic).collect();
     for side in std::iter::once(&part.sides.first).chain(&part.sides.others) {
-        // A side without a place of its own comes in with what it owns.
-        if !files.iter().any(|file| owners.of_file(file.as_str()) == side) {
-            files.extend(owners.files_of(side));
+        // A side without a place of its own comes in with what it owns, any other one as far as it isn't too much.
+        let own = owners.files_of(side);
+        if !files.iter().any(|file| owners.of_file(file.as_str()) == side)
+            || !part.sides.others.is_empty() && files.len() + own.len() <= MAX_WRITTEN
+        {
+            files.extend(own);
         }
     }
     files

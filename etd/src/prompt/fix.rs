@@ -8,7 +8,7 @@ use proto::diagnostic::{Diagnostic, Severity};
 use super::fit::{Body, Rank, Section, budget, fit_in};
 use super::worker::{is_large, system};
 use super::{FileView, Retry, Window, show, sketch};
-use crate::blame::REACHED;
+use crate::blame::{self, REACHED};
 use crate::plan::{Contract, Subtask};
 use crate::provider::{Prompt, Speaker, Turn};
 use crate::source::imports::is_test;
@@ -162,16 +162,18 @@ fn others<'a>(brief: &FixBrief<'a>) -> impl Iterator<Item = &'a FileView> {
 fn other_part(view: &FileView, places: &[u32], bodies: &[u32], names: &[&str], wide: bool) -> Option<String> {
     let text = view.text.replace("\r\n", "\n");
     let lines = text.lines().count();
-    if lines <= if wide { WIDE.1 } else { SHORT } || lines <= DATA && !sketch::declares_anything(&text) {
+    if lines <= if wide { WIDE.1 } else { SHORT }
+        || lines <= DATA && !sketch::declares_anything(view.path.as_str(), &text)
+    {
         return None;
     }
-    sketch::part(&text, &sketch::Wish { places, bodies, names, own: false })
+    sketch::part(view.path.as_str(), &text, &sketch::Wish { places, bodies, names, own: false })
 }
 
 /// The fixer's own files, each with its text where it is shown in part. Whoever can only give whole files is shown whole ones.
 fn own_parts<'a>(brief: &FixBrief<'a>, edits: bool) -> Vec<(&'a FileView, Option<String>)> {
     let names = names(brief);
-    let mentioned = |view: &FileView| sketch::declares_any(&view.text, &names);
+    let mentioned = |view: &FileView| sketch::declares_any(view.path.as_str(), &view.text, &names);
     let placed = |view: &FileView| !lines_in(view, brief.diagnostics).is_empty();
     let about = |view: &FileView| {
         let path = view.path.as_str();
@@ -191,7 +193,17 @@ fn own_parts<'a>(brief: &FixBrief<'a>, edits: bool) -> Vec<(&'a FileView, Option
             }
             let text = view.text.replace("\r\n", "\n");
             let meant = placed(view) || about(view) || blind && (mentioned(view) || !brief.files.iter().any(mentioned));
-            let whole = match (meant, brief.wide) {
+            // What isn't closed may be open anywhere above.
+            let unclosed = |one: &Diagnostic| {
+                one.file.as_deref() == Some(view.path.as_str())
+                    && blame::is_syntax(one)
+                    && (one.line.is_none_or(|line| line as usize + 2 >= text.lines().count())
+                        || says_unclosed(&one.message))
+            };
+            // What makes a test fail can stand anywhere in what it reaches.
+            let reached = !bodies_in(view, brief.diagnostics).is_empty();
+            let wide = brief.wide || reached || brief.diagnostics.iter().any(unclosed);
+            let whole = match (meant, wide) {
                 (true, true) => WIDE.0,
                 (true, false) => WHOLE,
                 (false, true) => WIDE.1,
@@ -201,9 +213,23 @@ fn own_parts<'a>(brief: &FixBrief<'a>, edits: bool) -> Vec<(&'a FileView, Option
                 return (view, None);
             }
             let places = lines_in(view, brief.diagnostics);
-            (view, sketch::part(&text, &sketch::Wish { places: &places, bodies: &[], names: &names, own: true }))
+            (
+                view,
+                sketch::part(
+                    view.path.as_str(),
+                    &text,
+                    &sketch::Wish { places: &places, bodies: &[], names: &names, own: true },
+                ),
+            )
         })
         .collect()
+}
+
+/// Whether a parser came to the end before something was closed.
+fn says_unclosed(message: &str) -> bool {
+    ["end of input", "end of file", "unexpected EOF", "unclosed", "unterminated", "never closed"]
+        .iter()
+        .any(|words| message.contains(words))
 }
 
 /// What diagnostics may be about: the identifiers in their words and in the lines that they point to.
@@ -298,7 +324,8 @@ fn bodies_in(view: &FileView, diagnostics: &[Diagnostic]) -> Vec<u32> {
     let path = view.path.as_str();
     let test = |one: &Diagnostic| one.line.filter(|_| one.file.as_deref() == Some(path) && is_test(path));
     let reached = diagnostics.iter().flat_map(|one| &one.related).filter(|place| place.file == path);
-    let reached = reached.filter(|place| place.message.ends_with(REACHED) || is_test(path)).filter_map(|place| place.line);
+    let reached =
+        reached.filter(|place| place.message.ends_with(REACHED) || is_test(path)).filter_map(|place| place.line);
     diagnostics.iter().filter_map(test).chain(reached).collect()
 }
 

@@ -3,6 +3,8 @@
 //! Promises: shown lines are byte for byte those of the file; every gap says which lines are left out; what is left out of an outline is
 //! only ever missing, never invented.
 
+use crate::source::outline::{OutlineLine, outline};
+
 /// Lines of an enclosing function or type that are shown whole; of a longer one those near the place.
 const BLOCK: usize = 60;
 /// Lines on each side of a place in something longer, or in nothing.
@@ -18,14 +20,6 @@ const LISTED: usize = 30;
 /// Longest line of a list, in bytes.
 const LONG: usize = 120;
 
-/// A line of a file that declares something.
-pub(super) struct OutlineLine {
-    /// From 0.
-    pub(super) line: usize,
-    /// Without its end.
-    pub(super) text: String,
-}
-
 /// What a prompt wants of a file.
 pub(super) struct Wish<'a> {
     /// Lines that matter, from 1.
@@ -39,9 +33,9 @@ pub(super) struct Wish<'a> {
 }
 
 /// A file in part; none if hardly anything would be left out.
-pub(super) fn part(text: &str, wish: &Wish<'_>) -> Option<String> {
+pub(super) fn part(path: &str, text: &str, wish: &Wish<'_>) -> Option<String> {
     let lines: Vec<&str> = text.lines().collect();
-    let declared = outline(&lines);
+    let declared = outline(path, text);
     let mut keep = vec![false; lines.len()];
     let mut mark = |from: usize, to: usize| {
         for slot in keep.iter_mut().take(to).skip(from) {
@@ -67,12 +61,12 @@ pub(super) fn part(text: &str, wish: &Wish<'_>) -> Option<String> {
         mark(from, to);
     }
     for one in declared.iter().filter(|one| declares(&one.text, wish.names)) {
-        let end = block(&lines, one.line);
-        let length = end - one.line;
+        let (line, end) = (one.line as usize - 1, one.end as usize);
+        let length = end.saturating_sub(line);
         if is_type(&one.text) || wish.own && length <= BLOCK {
-            mark(above(&lines, one.line), end.min(one.line + if wish.own { BLOCK } else { TYPE }));
+            mark(above(&lines, line), end.min(line + if wish.own { BLOCK } else { TYPE }));
         } else {
-            mark(one.line, signature_end(&lines, one.line));
+            mark(line, signature_end(&lines, line));
         }
     }
     // A gap of a line or two costs as much as what says so.
@@ -105,12 +99,12 @@ fn render(lines: &[&str], keep: &[bool], declared: &[OutlineLine]) -> String {
             }
         } else {
             out.push_str(&format!("[… lines {}-{end} of {} left out …]\n", at + 1, lines.len()));
-            for one in declared.iter().filter(|one| (at..end).contains(&one.line)) {
+            for one in declared.iter().filter(|one| (at..end).contains(&(one.line as usize - 1))) {
                 listed += 1;
                 if listed <= LISTED {
                     let text = one.text.trim_end_matches(['{', ' ']);
                     let text = &text[..text.floor_char_boundary(LONG)];
-                    out.push_str(&format!("{:>5}| {text}\n", one.line + 1));
+                    out.push_str(&format!("{:>5}| {text}\n", one.line));
                 }
             }
         }
@@ -135,15 +129,13 @@ pub(super) fn identifiers(text: &str) -> impl Iterator<Item = &str> {
 }
 
 /// Whether a text declares one of these names.
-pub(super) fn declares_any(text: &str, names: &[&str]) -> bool {
-    let lines: Vec<&str> = text.lines().collect();
-    outline(&lines).iter().any(|one| declares(&one.text, names))
+pub(super) fn declares_any(path: &str, text: &str, names: &[&str]) -> bool {
+    outline(path, text).iter().any(|one| declares(&one.text, names))
 }
 
 /// Whether a text declares anything at all: a manifest doesn't.
-pub(super) fn declares_anything(text: &str) -> bool {
-    let lines: Vec<&str> = text.lines().collect();
-    !outline(&lines).is_empty()
+pub(super) fn declares_anything(path: &str, text: &str) -> bool {
+    !outline(path, text).is_empty()
 }
 
 /// Whether a text has the word.
@@ -161,10 +153,6 @@ fn declares(line: &str, names: &[&str]) -> bool {
     let line = line.strip_prefix("func (").and_then(|rest| rest.split_once(')')).map_or(line, |(_, rest)| rest);
     let until = line.find(['(', '=', '{', '<']).unwrap_or(line.len());
     names.iter().any(|name| has_word(&line[..until], name))
-}
-
-fn indent(line: &str) -> usize {
-    line.chars().take_while(|c| matches!(c, ' ' | '\t')).map(|c| if c == '\t' { 4 } else { 1 }).sum()
 }
 
 const FIRST: &[&str] = &[
@@ -268,36 +256,6 @@ const BUILT_IN: &[&str] = &[
     "extends",
 ];
 
-/// The lines that declare something, as far as a line alone tells.
-pub(super) fn outline(lines: &[&str]) -> Vec<OutlineLine> {
-    let declares = |line: &str| {
-        let text = line.trim();
-        let word = text.split(|c: char| c.is_whitespace() || matches!(c, '(' | '<' | ':' | '{')).next().unwrap_or("");
-        let depth = indent(line);
-        if FLOW.contains(&word) || text.starts_with(['/', '*', '}', ')', ']', '"', '\'', '`']) {
-            return false;
-        }
-        if FIRST.contains(&word) {
-            // Values are declarations at the top only.
-            let value = matches!(word, "const" | "var" | "let" | "static" | "final");
-            return !value || depth == 0 || text.contains('(') && text.ends_with('{');
-        }
-        // A C function, or a method without a keyword.
-        let opens = text.ends_with('{') || depth == 0 && (text.ends_with(')') || text.ends_with(';'));
-        let call = text.find('(').is_some_and(|at| {
-            let before = text[..at].trim_end();
-            !before.is_empty() && !before.contains(['=', '.', '"', ',']) && (depth > 0 || before.contains(' '))
-        });
-        depth <= 8 && opens && call && !text.contains("=>")
-    };
-    lines
-        .iter()
-        .enumerate()
-        .filter(|(_, line)| declares(line))
-        .map(|(at, line)| OutlineLine { line: at, text: line.trim_end().to_owned() })
-        .collect()
-}
-
 fn is_type(line: &str) -> bool {
     ["struct", "class", "interface", "enum", "type", "trait", "record", "union", "typedef"]
         .iter()
@@ -320,40 +278,14 @@ fn signature_end(lines: &[&str], at: usize) -> usize {
     (at..lines.len().min(at + 8)).find(|index| end(lines[*index])).map_or(at + 1, |index| index + 1)
 }
 
-/// The line behind what begins at a line, by its indent.
-fn block(lines: &[&str], at: usize) -> usize {
-    let depth = indent(lines[at]);
-    let mut end = at + 1;
-    for (index, line) in lines.iter().enumerate().skip(at + 1) {
-        let text = line.trim();
-        if text.is_empty() {
-            continue;
-        }
-        if indent(line) > depth {
-            end = index + 1;
-            continue;
-        }
-        let goes_on = text.starts_with('{') || text.starts_with("where") || text.ends_with('{') || text.ends_with(':');
-        if text.starts_with(['}', ')', ']', '{']) || text.starts_with("where") || text.starts_with("end") {
-            end = index + 1;
-            if goes_on {
-                continue;
-            }
-        }
-        break;
-    }
-    end
-}
-
 /// The function or type around a line; of one that is too long the lines near it.
 fn around(lines: &[&str], declared: &[OutlineLine], at: usize) -> (usize, usize) {
-    for one in declared.iter().filter(|one| one.line <= at) {
-        let end = block(lines, one.line);
-        if end > at && end - one.line <= BLOCK {
-            return (above(lines, one.line), end);
-        }
+    let range = |one: &OutlineLine| (one.line as usize - 1, one.end as usize);
+    let holds = |(from, to): &(usize, usize)| (*from..*to).contains(&at) && to - from > 1;
+    match declared.iter().map(range).filter(holds).min_by_key(|(from, to)| to - from) {
+        Some((from, to)) if to - from <= BLOCK => (above(lines, from), to.min(lines.len())),
+        _ => (at.saturating_sub(NEAR), (at + NEAR + 1).min(lines.len())),
     }
-    (at.saturating_sub(NEAR), (at + NEAR + 1).min(lines.len()))
 }
 
 /// How many lines from the start hold the package clause and the imports.
@@ -384,48 +316,6 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may")]
     use super::*;
 
-    /// What each language's outline holds.
-    #[test]
-    fn declarations() {
-        let table: &[(&str, &str, &[usize])] = &[
-            (
-                "go",
-                "package a\n\nimport \"fmt\"\n\ntype T struct {\n\tN int\n}\n\nfunc (t *T) Do(a int) error {\n\tif a > 0 {\n\t\tfmt.Println(a)\n\t}\n\treturn nil\n}\n",
-                &[4, 8],
-            ),
-            (
-                "rust",
-                "use a::b;\n\npub struct S {\n    n: u8,\n}\n\nimpl S {\n    pub fn new(n: u8) -> Self {\n        let x = f(n);\n        Self { n: x }\n    }\n}\n",
-                &[2, 6, 7],
-            ),
-            (
-                "python",
-                "import os\n\nclass A:\n    def f(self):\n        print(1)\n        return g(2)\n\nasync def g(x):\n    pass\n",
-                &[2, 3, 7],
-            ),
-            (
-                "ts",
-                "import { a } from './a';\nexport class S {\n  private n = 1;\n  async run(x: string): Promise<void> {\n    for (const y of x) {\n      go(y);\n    }\n  }\n}\nexport const f = (x: number) => x;\n",
-                &[1, 2, 3, 9],
-            ),
-            (
-                "c",
-                "#include <stdio.h>\n#define N 3\nint add(int a, int b);\n\nint add(int a, int b)\n{\n    if (a) return b;\n    printf(\"x\");\n    return a + b;\n}\n",
-                &[1, 2, 4],
-            ),
-            (
-                "java",
-                "package a;\n\npublic class A {\n    private int n;\n    public int get() {\n        return n;\n    }\n    void set(int n) {\n        this.n = n;\n    }\n}\n",
-                &[2, 3, 4, 7],
-            ),
-        ];
-        for (name, text, expected) in table {
-            let lines: Vec<&str> = text.lines().collect();
-            let found: Vec<usize> = outline(&lines).iter().map(|one| one.line).collect();
-            assert_eq!(found, *expected, "{name}");
-        }
-    }
-
     fn functions(count: usize) -> String {
         let one = |n| format!("func F{n}(a int) int {{\n\tx := a\n\ty := x\n\tz := y\n\treturn z + {n}\n}}\n\n");
         let types = "type Box struct {\n\tW int\n\tH int\n}\n\n";
@@ -437,7 +327,7 @@ mod tests {
         let text = functions(40);
         // Line 16 stands in F1, whose first line is 12.
         let at = text.lines().position(|line| line.starts_with("func F20(")).unwrap() as u32 + 3;
-        let shown = part(&text, &Wish { places: &[at], bodies: &[], names: &[], own: true }).unwrap();
+        let shown = part("a.go", &text, &Wish { places: &[at], bodies: &[], names: &[], own: true }).unwrap();
         assert!(shown.starts_with("package a\n\nimport (\n\t\"fmt\"\n)\n[… lines 6-"), "{shown}");
         assert!(
             shown.contains("\nfunc F20(a int) int {\n\tx := a\n\ty := x\n\tz := y\n\treturn z + 20\n}\n"),
@@ -451,7 +341,7 @@ mod tests {
     #[test]
     fn the_other_side_is_its_declarations_and_what_is_named() {
         let text = functions(30);
-        let shown = part(&text, &Wish { places: &[], bodies: &[], names: &["Box", "F7"], own: false }).unwrap();
+        let shown = part("a.go", &text, &Wish { places: &[], bodies: &[], names: &["Box", "F7"], own: false }).unwrap();
         assert!(shown.contains("\ntype Box struct {\n\tW int\n\tH int\n}\n"), "{shown}");
         assert!(shown.contains("\nfunc F7(a int) int {\n[…"), "{shown}");
         assert!(shown.contains("| func F8("), "{shown}");
@@ -460,14 +350,14 @@ mod tests {
 
     #[test]
     fn what_is_mostly_shown_is_shown_whole() {
-        assert!(part("a\nb\nc\n", &Wish { places: &[2], bodies: &[], names: &[], own: true }).is_none());
+        assert!(part("a.go", "a\nb\nc\n", &Wish { places: &[2], bodies: &[], names: &[], own: true }).is_none());
     }
 
     #[test]
     fn shown_lines_are_those_of_the_file_and_gaps_are_counted() {
         let text = functions(50);
         for at in [1_u32, 17, 99, 200, 9999] {
-            let shown = part(&text, &Wish { places: &[at], bodies: &[], names: &["F3"], own: true }).unwrap();
+            let shown = part("a.go", &text, &Wish { places: &[at], bodies: &[], names: &["F3"], own: true }).unwrap();
             let lines: Vec<&str> = text.lines().collect();
             let mut next = 0;
             for line in shown.lines() {

@@ -576,6 +576,9 @@ fn the_smaller_roles_see_what_they_need() {
 }
 
 proptest! {
+    // Each case builds seven prompts of long texts.
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
     #[test]
     fn nothing_exceeds_the_window(
         context in 4_000_u32..40_000,

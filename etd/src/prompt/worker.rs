@@ -97,7 +97,7 @@ fn reads(sections: &mut Vec<Section>, brief: &WorkerBrief<'_>, names: &[&str]) {
             && outline(view.path.as_str(), &view.text).len() > 2
             && let Body::File { path, text, around } = section.body
         {
-            section.body = match sketch::part(&text, &wish) {
+            section.body = match sketch::part(view.path.as_str(), &text, &wish) {
                 Some(shown) => Body::Part { path, shown, text, around },
                 None => Body::File { path, text, around },
             };

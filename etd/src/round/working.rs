@@ -156,7 +156,8 @@ impl Candidate {
 
 async fn subtask_to_its_end(cx: &RoundContext, board: &Board, subtask: Subtask) -> Result<(), Stop> {
     let id = subtask.id.clone();
-    let mut tries = Tries { unusable: RETRIES, conflict: RETRIES, low: cx.spec.settings.guardrail_retries };
+    let mut tries =
+        Tries { unusable: RETRIES, words: RETRIES, conflict: RETRIES, low: cx.spec.settings.guardrail_retries };
     let mut attempt = 0;
     let mut retry: Option<(String, String)> = None;
     let mut best: Option<Candidate> = None;
@@ -197,10 +198,16 @@ async fn subtask_to_its_end(cx: &RoundContext, board: &Board, subtask: Subtask) 
         let given = Given { answer: &answer, failed: &resolved.failed, files: &kept.files };
         let lacking = judged(cx, board, &subtask, attempt, &record, given).await?;
         if let Some(Lacking { reason, .. }) = &lacking {
-            let again = tries.unusable > 0;
+            // Words alone are cheap, and say nothing of whether it can: one more question is better than a part that is missing.
+            let words = answer.files.is_empty() && answer.edits.is_empty() && answer.problems.is_empty();
+            let words = words && kept.files.is_empty() && tries.words > 0;
+            let again = tries.unusable > 0 || words;
             failed(cx, &id, attempt, reason, again).await?;
             if again {
-                tries.unusable -= 1;
+                match tries.unusable.checked_sub(1) {
+                    Some(left) => tries.unusable = left,
+                    None => tries.words -= 1,
+                }
                 retry = Some((record.text, reason.clone()));
                 continue;
             }
@@ -286,6 +293,8 @@ async fn subtask_to_its_end(cx: &RoundContext, board: &Board, subtask: Subtask) 
 
 struct Tries {
     unusable: u32,
+    /// Further ones for answers in words alone.
+    words: u32,
     conflict: u32,
     low: u32,
 }

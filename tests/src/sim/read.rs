@@ -79,7 +79,8 @@ pub(crate) fn without_quotes(project: &Project, text: &str) -> String {
     let mut text = text.to_owned();
     let parts = project.parts.iter().flat_map(|part| [part.instructions, part.title]);
     for quote in parts.chain([project.task, project.shared]).chain(project.conventions.iter().copied()) {
-        if !quote.trim().is_empty() {
+        // A title of one word may as well be the name of a class.
+        if quote.trim().contains(' ') {
             text = text.replace(quote.trim(), " ");
         }
     }

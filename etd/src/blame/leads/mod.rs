@@ -12,6 +12,7 @@ use proto::diagnostic::{Diagnostic, Related, Severity};
 
 use super::manifest;
 use super::shape::{self, Found, Shape};
+use super::sides::mentions;
 use super::signature::disagreement;
 use super::{Class, Owners, class, suspects};
 use crate::check::diagnostics::pattern::Pattern;
@@ -33,9 +34,17 @@ const SUSPECTS: usize = 5;
 static MISFIT: Pattern = Pattern::new(
     r"(?x)cannot\ use\ | assignment\ mismatch | arguments?\ in\ call | mismatched\ types | \bexpected\ .*found | incompatible | not\ assignable | Expected\ \d
     | TypeError | arguments\ to\ (?:this|function|method) | takes\ \d | conflicting\ types | wrong\ type\ for\ method | does\ not\ override | makes\ (?:pointer|integer)
-    | cannot\ be\ (?:converted|applied) | is\ not\ callable | used\ as\ value | cannot\ range\ over | unpack",
+    | cannot\ be\ (?:converted|applied) | is\ not\ callable | used\ as\ value | cannot\ range\ over | unpack | is\ private | private\ access",
 );
-static NAMED: [Pattern; 5] = [
+static UNSEEN: Pattern = Pattern::new(
+    r"^package (?P<name>[A-Z]\w*) does not exist|^cannot find symbol\n(?:.*\n)*?symbol: +(?:class|variable) (?P<symbol>[A-Z]\w*)|^class (?:\w+\.)*\w+ is in|^cannot access (?:\w+\.)*(?P<other>\w+)",
+);
+static VALUE: Pattern = Pattern::new(
+    r"(?:TypeError|AttributeError): .*?(?:'(?P<a>\w+)' object|instances of '(?P<b>\w+)'|of type '(?P<c>\w+)')",
+);
+static NAMED: [Pattern; 7] = [
+    Pattern::new(r"`(?P<symbol>\w+)` of \w+ `(?:\w+::)*(?P<holder>\w+)` is private"),
+    Pattern::new(r"(?P<symbol>\w+)(?:\([^()]*\))? has private access in (?:\w+\.)*(?P<holder>\w+)"),
     Pattern::new(r"wrong type for method (?P<symbol>\w+)"),
     Pattern::new(r"conflicting types for [`'‘](?P<symbol>\w+)"),
     Pattern::new(r"passing argument \d+ of [`'‘](?P<symbol>\w+)"),
@@ -114,6 +123,8 @@ impl Tree<'_> {
             return Vec::new();
         }
         let mut out = manifest::leads(self, diagnostic, all);
+        out.extend(self.moved_class(diagnostic));
+        out.extend(self.caller(diagnostic));
         out.extend(self.definers(diagnostic));
         // What is likely comes first, where only some are taken.
         out.sort_by_key(|lead| !lead.message.starts_with(LIKELY));
@@ -143,6 +154,60 @@ impl Tree<'_> {
             }
         }
         out
+    }
+
+    /// A class that is there, in a file that says that it belongs to another package than its neighbours.
+    fn moved_class(&self, diagnostic: &Diagnostic) -> Option<Related> {
+        let found = UNSEEN.captures(&diagnostic.message)?;
+        let name = found.name("name").or_else(|| found.name("symbol"))?.as_str();
+        let here = diagnostic.file.as_deref().and_then(|file| RelPath::parse(file).ok())?;
+        let package = |path: &RelPath| {
+            let text = self.texts.get(path)?;
+            text.lines()
+                .find(|line| line.starts_with("package "))
+                .map(|line| line.trim_end_matches([';', ' ']).to_owned())
+        };
+        let (path, _) = self.texts.iter().find(|(path, _)| path.file_name() == format!("{name}.java"))?;
+        let (said, dir) = (package(path)?, path.parent().replace('/', "."));
+        let name = said.trim_start_matches("package ").trim();
+        let beside = path.parent() == here.parent() && package(&here).is_some_and(|other| other != said);
+        if !beside && (dir == name || dir.ends_with(&format!(".{name}"))) {
+            return None;
+        }
+        let others = package(&here).filter(|_| beside).map(|other| format!("; {here} beside it says `{other}`"));
+        let message = format!("{LIKELY}it says `{said}`, which isn't where it stands{}", others.unwrap_or_default());
+        Some(Related { file: path.to_string(), line: None, message })
+    }
+
+    /// Whoever passes a value that isn't what a parameter says, where that shows only when it is used.
+    fn caller(&self, diagnostic: &Diagnostic) -> Option<Related> {
+        let found = VALUE.captures(&diagnostic.message)?;
+        let kind = ["a", "b", "c"].iter().find_map(|name| found.name(name))?.as_str();
+        let (file, line) = (diagnostic.file.as_deref()?, diagnostic.line?);
+        let text = self.texts.get(&RelPath::parse(file).ok()?).filter(|_| file.ends_with(".py"))?;
+        let lines: Vec<&str> = text.lines().take(line as usize).collect();
+        let at = lines.iter().rposition(|line| line.trim_start().starts_with("def "))?;
+        let head = lines[at..].join(" ");
+        let params = head.split_once('(')?.1.split("):").next()?.split(") ->").next()?;
+        let used = lines.last()?;
+        // What has no such attribute stands before it; of anything else in the line any may be meant, so none may fit.
+        let attribute =
+            diagnostic.message.rsplit_once("has no attribute '").map(|(_, name)| name.trim_end_matches('\''));
+        let is_used = |name: &str| match attribute {
+            Some(attribute) => mentions(used, &format!("{name}.{attribute}")),
+            None => mentions(used, name),
+        };
+        let told: Vec<&str> = params
+            .split(',')
+            .filter_map(|param| param.split_once(':'))
+            .filter(|(name, _)| is_used(name.trim()))
+            .map(|(_, told)| told)
+            .collect();
+        let wrong =
+            !told.is_empty() && !told.iter().any(|told| [kind, "Any", "object"].iter().any(|one| mentions(told, one)));
+        let frame = diagnostic.related.iter().find(|place| place.line.is_some()).filter(|_| wrong)?;
+        let message = format!("{LIKELY}it passes a value of type {kind} that the parameter isn't declared for");
+        (frame.file != file).then(|| Related { file: frame.file.clone(), line: frame.line, message })
     }
 
     /// The symbols that a message may be about, with what stands before their dot.

@@ -203,3 +203,51 @@ fn manifests_and_linkers() {
         assert_eq!(&files, expected, "{file}: {message}: {all:?}");
     }
 }
+
+#[test]
+fn callers_and_packages() {
+    let tree = [
+        ("src/a/Main.java", "package a;\n"),
+        ("src/a/Options.java", "package a.cli;\n"),
+        ("src/a/Good.java", "package a;\n"),
+        ("app/report.py", "def month(book: Book, name: str) -> str:\n    return book.balances(name)\n"),
+        ("app/cli.py", "print(month(\"x\", book))\n"),
+    ];
+    let texts: BTreeMap<RelPath, String> =
+        tree.iter().map(|(path, text)| (RelPath::parse(path).unwrap(), (*text).to_owned())).collect();
+    let table: &[(&str, u32, &str, &[&str])] = &[
+        ("src/a/Main.java", 1, "package Options does not exist", &["src/a/Options.java"]),
+        (
+            "src/a/Main.java",
+            1,
+            "cannot find symbol\nsymbol: class Options\nlocation: class Main",
+            &["src/a/Options.java"],
+        ),
+        ("src/a/Main.java", 1, "package Good does not exist", &[]),
+        (
+            "app/report.py",
+            2,
+            "test t failed: AttributeError: 'str' object has no attribute 'balances'",
+            &["app/cli.py"],
+        ),
+        ("app/report.py", 2, "test t failed: AttributeError: 'Book' object has no attribute 'balances'", &[]),
+    ];
+    for (file, line, message, expected) in table {
+        let frame = Related { file: "app/cli.py".to_owned(), line: Some(1), message: "called from here".to_owned() };
+        let mut all = [Diagnostic {
+            tool: "x".to_owned(),
+            file: Some((*file).to_owned()),
+            line: Some(*line),
+            column: None,
+            severity: Severity::Error,
+            code: None,
+            message: (*message).to_owned(),
+            related: vec![frame],
+            owner: None,
+        }];
+        add_leads(&mut all, &Owners::default(), &[], &Contract::default(), &texts);
+        let likely = all[0].related.iter().filter(|place| place.message.starts_with(LIKELY));
+        let files: Vec<&str> = likely.map(|one| one.file.as_str()).collect();
+        assert_eq!(&files, expected, "{file}: {message}: {all:?}");
+    }
+}

@@ -20,7 +20,7 @@ const MOST: usize = 12;
 const MEANT: usize = 6;
 /// Steps that are followed; twice that of hops from function to function.
 const FAR: usize = 14;
-/// What a declaration without a body counts beside a function.
+/// What a declaration without a body, or a helper of tests, counts beside a function.
 const DATA: f64 = 0.3;
 /// Methods that are called without their name being said, where their type is.
 const IMPLICIT: [&str; 24] = [
@@ -173,7 +173,7 @@ fn suspects(failures: &[&Diagnostic], texts: &BTreeMap<RelPath, String>) -> Vec<
             let words = telling(&failure.message);
             let mut found: Vec<(f64, usize)> = costs
                 .into_iter()
-                .filter(|(node, _)| !sources.files[sources.nodes[*node].file].test)
+                .filter(|(node, _)| !tests.contains(node) && !(sources.nodes[*node].top && sources.is_test(*node)))
                 .map(|(node, cost)| {
                     let of = |wanted: bool| {
                         let those = tests.iter().filter(|test| failing.contains(test) == wanted);
@@ -186,7 +186,8 @@ fn suspects(failures: &[&Diagnostic], texts: &BTreeMap<RelPath, String>) -> Vec<
                     let said = sources.says(node, &words);
                     let frame =
                         frames.iter().position(|frame| *frame == node).map_or(1.0, |at| 3.0 / (1.0 + at as f64) + 1.0);
-                    (ochiai * near * said * frame * if sources.nodes[node].data { DATA } else { 1.0 }, node)
+                    let kind = if sources.nodes[node].data || sources.is_test(node) { DATA } else { 1.0 };
+                    (ochiai * near * said * frame * kind, node)
                 })
                 .collect();
             found.sort_by(|one, two| two.0.total_cmp(&one.0).then(one.1.cmp(&two.1)));
@@ -255,6 +256,10 @@ impl<'a> Sources<'a> {
         sources
     }
 
+    fn is_test(&self, node: usize) -> bool {
+        self.files[self.nodes[node].file].test
+    }
+
     /// The lines of a node that are no inner one's.
     fn lines(&self, node: usize) -> impl Iterator<Item = usize> + '_ {
         let one = &self.nodes[node];
@@ -298,6 +303,10 @@ impl<'a> Sources<'a> {
 
     fn meant(&self, qualifier: Option<&str>, word: &str, from: usize) -> Vec<usize> {
         let Some(all) = self.by_name.get(word) else { return Vec::new() };
+        // An interface says what there is; what is run stands elsewhere.
+        let does = |node: &usize| !self.nodes[*node].data;
+        let run: Vec<usize> = all.iter().copied().filter(does).collect();
+        let all = if run.is_empty() { all } else { &run };
         let pick = |fits: &dyn Fn(&Node<'_>) -> bool| -> Vec<usize> {
             all.iter().copied().filter(|node| fits(&self.nodes[*node])).collect()
         };
@@ -315,6 +324,12 @@ impl<'a> Sources<'a> {
             let found = pick(&|node| node.within.is_some() && (here.imports.contains(&node.file) || node.file == from));
             if !found.is_empty() && found.len() <= MEANT {
                 return found;
+            }
+            // `text.parse()` calls no function of that name, where the language has methods for it.
+            let methods = pick(&|node| node.within.is_some());
+            let strict = matches!(here.path.extension(), "rs" | "java" | "c" | "h");
+            if strict || !methods.is_empty() {
+                return if methods.len() <= MEANT { methods } else { Vec::new() };
             }
         } else {
             let found = pick(&|node| node.file == from && node.within.is_none());

@@ -24,6 +24,8 @@ const HEAD_LINES: usize = 16;
 pub(crate) struct OutlineLine {
     /// Where it begins, from 1.
     pub(crate) line: u32,
+    /// Its last line.
+    pub(crate) end: u32,
     /// Its head, indented by two blanks for each declaration around it.
     pub(crate) text: String,
 }
@@ -95,6 +97,7 @@ pub(crate) fn outline(path: &str, text: &str) -> Vec<OutlineLine> {
     shown
         .map(|item| OutlineLine {
             line: number(item.start),
+            end: number(item.end),
             text: short(&format!("{}{}", "  ".repeat(item.depth.min(6)), item.head)),
         })
         .collect()
