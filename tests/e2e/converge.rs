@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use tests::env::tool;
+use tests::env::require_tool;
 use tests::require_tool;
 use tests::sim::case::{Case, Format, Whole, draw};
 use tests::sim::project::Project;
@@ -38,8 +38,7 @@ fn with(whole: Whole, format: Format) -> Case {
 /// The first cases of each project whose tools are there.
 fn slice(seed: u64, each: usize) {
     for project in projects::all() {
-        if project.tools.iter().any(|name| tool(name).is_none()) {
-            eprintln!("NOT RUN: {} needs {}", project.name, project.tools.join(", "));
+        if !project.tools.iter().all(|name| require_tool(name)) {
             continue;
         }
         for case in draw(&Arc::new(project), each, seed).iter().take(each) {

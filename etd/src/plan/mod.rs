@@ -8,7 +8,7 @@
 //! files are another's. The rest is mended without a question, as nothing is lost by it: an overlap (the earlier subtask keeps the
 //! file), waiting for what isn't there or in a circle (the contract is there so that all can start at once), a signature that two
 //! sides write differently (the provider's counts) or that nobody provides (its user defines it, or whoever's files fit), a manifest
-//! (whoever has the entry point writes it). [`amend`] takes the planner's answer in, [`repair`] mends what is left, and [`merge`] gives
+//! (whoever has the entry point writes it). [`amend()`] takes the planner's answer in, [`repair()`] mends what is left, and [`merge`] gives
 //! a chain of subtasks that wait for one another to one worker. What has started stays as it is in all of them.
 //!
 //! Promises: the same answer gives the same plan however it was cut into chunks; no path leaves the work dir; no file has two owners;

@@ -120,7 +120,8 @@ fn what_is_no_test_accuses_nobody() {
 
 #[test]
 fn words_have_what_stands_before_them() {
-    let table: &[(&str, &[(Option<&str>, &str)])] = &[
+    type Words<'a> = &'a [(Option<&'a str>, &'a str)];
+    let table: &[(&str, Words<'_>)] = &[
         ("store.New(now)", &[(None, "store"), (Some("store"), "New"), (None, "now")]),
         ("Money::parse(text)?", &[(None, "Money"), (Some("Money"), "parse"), (None, "text")]),
         ("f().go(p->next)", &[(Some(""), "go"), (Some("p"), "next")]),
