@@ -184,8 +184,13 @@ fn a_server_that_drops_the_head_of_a_prompt_is_asked_again_with_less() {
         assert!(env.read("a/table.txt").contains("\nvalue three\n"));
         let sizes = |on: &str| model.calls(on).iter().map(|record| record.text.len()).collect::<Vec<_>>();
         let plans = sizes("plan");
-        assert_eq!(plans.len(), 2, "{}", model.summary());
-        assert!(plans[0] > 16_000 && plans[1] <= 8_200, "{dies}: {plans:?}\n{}\n{out}", model.calls("plan")[0].text);
+        // Where the worker's answer is recorded first, the plan is in flight when the daemon dies, and is asked for again.
+        assert!(plans.len() == 2 || dies && plans.len() == 4, "{}", model.summary());
+        assert!(
+            plans[0] > 16_000 && plans.last().is_some_and(|size| *size <= 8_200),
+            "{dies}: {plans:?}\n{}\n{out}",
+            model.calls("plan")[0].text
+        );
         // Its window is known from then on, to another daemon as well. A worker that began while the plan still came may not have known.
         let works = sizes("work");
         assert!(works.len() <= 2 && works.last().is_some_and(|size| *size <= 8_200), "{works:?}");
