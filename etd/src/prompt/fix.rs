@@ -25,6 +25,9 @@ const DATA: usize = 80;
 const SHORT: usize = 15;
 /// Lines and bytes above which a file is to be changed by edits: a fix changes a few lines.
 const LARGE: (usize, usize) = (40, 1_500);
+/// Bytes of a message whose quotes are looked up, and lines that hold one at most.
+const QUOTED: usize = 300;
+const RARE: usize = 6;
 /// Bytes of the task where the fixer has a subtask, and of its instructions.
 const TASK: usize = 400;
 const INSTRUCTIONS: usize = 2_000;
@@ -182,6 +185,7 @@ fn own_parts<'a>(brief: &FixBrief<'a>, edits: bool) -> Vec<(&'a FileView, Option
                 || one.related.iter().any(|place| place.file == path && place.line.is_none())
         })
     };
+    let tested = brief.files.iter().any(|view| !bodies_in(view, brief.diagnostics).is_empty());
     // Where nothing tells which of them is meant, all may be.
     let blind = !brief.files.iter().any(|view| placed(view) || about(view));
     brief
@@ -207,12 +211,17 @@ fn own_parts<'a>(brief: &FixBrief<'a>, edits: bool) -> Vec<(&'a FileView, Option
                 (true, true) => WIDE.0,
                 (true, false) => WHOLE,
                 (false, true) => WIDE.1,
+                // Nor is it sure that it stands in what a test is known to reach.
+                (false, false) if tested => DATA,
                 (false, false) => SHORT,
             };
             if text.lines().count() <= whole {
                 return (view, None);
             }
-            let places = lines_in(view, brief.diagnostics);
+            let mut places = lines_in(view, brief.diagnostics);
+            if places.is_empty() || reached {
+                places.extend(quoted_in(&text, brief.diagnostics));
+            }
             (
                 view,
                 sketch::part(
@@ -223,6 +232,29 @@ fn own_parts<'a>(brief: &FixBrief<'a>, edits: bool) -> Vec<(&'a FileView, Option
             )
         })
         .collect()
+}
+
+/// Lines, from 1, that hold what failing tests quote, the rarest first: in a table of data no name leads to the line that is wrong.
+fn quoted_in(text: &str, diagnostics: &[Diagnostic]) -> Vec<u32> {
+    let mut found: Vec<(usize, u32)> = Vec::new();
+    for message in diagnostics.iter().take(MAX_DIAGNOSTICS).map(|one| one.message.as_str()) {
+        let start = &message[..message.floor_char_boundary(QUOTED)];
+        for word in start.split(['\'', '"', '`']).skip(1).step_by(2).filter(|word| word.len() > 2) {
+            let lines: Vec<u32> =
+                (1..).zip(text.lines()).filter(|(_, line)| line.contains(word)).map(|(number, _)| number).collect();
+            if lines.len() <= RARE {
+                found.extend(lines.iter().map(|line| (lines.len(), *line)));
+            }
+        }
+    }
+    found.sort_unstable();
+    let mut lines: Vec<u32> = Vec::new();
+    for (_, line) in found {
+        if lines.len() < RARE && !lines.contains(&line) {
+            lines.push(line);
+        }
+    }
+    lines
 }
 
 /// Whether a parser came to the end before something was closed.

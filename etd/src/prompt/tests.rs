@@ -416,6 +416,21 @@ fn workers_change_large_files_by_edits() {
 }
 
 #[test]
+fn a_table_of_data_is_shown_where_it_says_what_a_test_quotes() {
+    let contract = contract();
+    let rows: String =
+        (0..600).map(|n| format!("    Row(\n        path=\"/r{n}/x\",\n        verb=\"GET\",\n    ),\n")).collect();
+    let files = [view("shop/schema.py", &format!("ROWS = [\n{rows}]\n"))];
+    let mut found = diagnostic("tests/test_schema.py", 3, "test test_rows failed: ('PUT', '/r417/x') not in ['GET']");
+    let reached = format!("`schema.py` {}", crate::blame::REACHED);
+    found.related =
+        vec![proto::diagnostic::Related { file: "shop/schema.py".to_owned(), line: Some(1), message: reached }];
+    let prompt = fix(&fix_brief(&contract, &files, &[], &[found]), WIDE);
+    has(&prompt, &["path=\"/r417/x\"", "left out …]"]);
+    assert!(!prompt.turns[0].text.contains("/r300/x"));
+}
+
+#[test]
 fn many_diagnostics_are_counted_not_dropped_silently() {
     let contract = contract();
     let diagnostics: Vec<Diagnostic> = (1..=60).map(|n| diagnostic("a.go", n, &format!("problem {n}."))).collect();

@@ -118,14 +118,12 @@ impl Sim {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).log.clone()
     }
 
-    fn right(&self, path: &str) -> Option<String> {
-        self.case.project.files.iter().find(|(file, _)| file == path).map(|(_, text)| lf(text))
-    }
-
     /// A file with these mistakes.
     fn content(&self, path: &str, faults: &BTreeSet<usize>) -> Option<String> {
-        let right = self.right(path)?;
-        spoil(&right, faults.iter().map(|index| &self.case.project.faults[*index])).or(Some(right))
+        // Mistakes are put into the text as it is on disk; some are of its line ends.
+        let (_, right) = self.case.project.files.iter().find(|(file, _)| file == path)?;
+        let spoiled = spoil(right, faults.iter().map(|index| &self.case.project.faults[*index]));
+        Some(lf(spoiled.as_ref().unwrap_or(right)))
     }
 
     /// Whether this file is changed by edits where it is there.

@@ -22,6 +22,11 @@ const MEANT: usize = 6;
 const FAR: usize = 14;
 /// What a declaration without a body, or a helper of tests, counts beside a function.
 const DATA: f64 = 0.3;
+/// What counts a function that nobody writes in this round, beside one that somebody does: it did its work before.
+const OLD: f64 = 0.5;
+/// Functions that run before each test of their file.
+const BEFORE: [&str; 8] =
+    ["setUp", "setUpClass", "setup", "setup_method", "setup_class", "setup_module", "setUpModule", "TestMain"];
 /// Methods that are called without their name being said, where their type is.
 const IMPLICIT: [&str; 24] = [
     "fmt",
@@ -79,7 +84,7 @@ const CLOSE: f64 = 0.4;
 
 /// Who is to blame for each failure. Who explains several of them comes first: one mistake breaks many tests.
 pub(super) fn accused(failures: &[&Diagnostic], texts: &BTreeMap<RelPath, String>, owners: &Owners) -> Vec<Accused> {
-    let found = suspects(failures, texts);
+    let found = suspects(failures, texts, owners);
     let by_owner: Vec<Vec<(String, f64)>> = found
         .iter()
         .map(|suspects| {
@@ -129,6 +134,8 @@ struct File<'a> {
     text: Vec<&'a str>,
     code: &'a [String],
     test: bool,
+    /// A subtask writes it in this round.
+    owned: bool,
     imports: BTreeSet<usize>,
     /// The innermost node of each line.
     of_line: Vec<usize>,
@@ -144,9 +151,9 @@ struct Sources<'a> {
 }
 
 /// The suspects of each failure, the most suspect first; none where no test of the tree is found in it. `texts`: the sources of the tree.
-fn suspects(failures: &[&Diagnostic], texts: &BTreeMap<RelPath, String>) -> Vec<Vec<Suspect>> {
+fn suspects(failures: &[&Diagnostic], texts: &BTreeMap<RelPath, String>, owners: &Owners) -> Vec<Vec<Suspect>> {
     let read: Vec<_> = texts.iter().map(|(path, text)| bodies(path.as_str(), text)).collect();
-    let sources = Sources::new(texts, &read);
+    let sources = Sources::new(texts, &read, owners);
     let places: Vec<Vec<(usize, usize)>> = failures.iter().map(|one| sources.places(one)).collect();
     let failing: BTreeSet<usize> =
         places.iter().flatten().map(|(file, line)| sources.files[*file].of_line[*line]).collect();
@@ -187,7 +194,8 @@ fn suspects(failures: &[&Diagnostic], texts: &BTreeMap<RelPath, String>) -> Vec<
                     let frame =
                         frames.iter().position(|frame| *frame == node).map_or(1.0, |at| 3.0 / (1.0 + at as f64) + 1.0);
                     let kind = if sources.nodes[node].data || sources.is_test(node) { DATA } else { 1.0 };
-                    (ochiai * near * said * frame * kind, node)
+                    let old = if sources.files[sources.nodes[node].file].owned { 1.0 } else { OLD };
+                    (ochiai * near * said * frame * kind * old, node)
                 })
                 .collect();
             found.sort_by(|one, two| two.0.total_cmp(&one.0).then(one.1.cmp(&two.1)));
@@ -198,7 +206,11 @@ fn suspects(failures: &[&Diagnostic], texts: &BTreeMap<RelPath, String>) -> Vec<
 }
 
 impl<'a> Sources<'a> {
-    fn new(texts: &'a BTreeMap<RelPath, String>, read: &'a [(Vec<crate::source::outline::Body>, Vec<String>)]) -> Self {
+    fn new(
+        texts: &'a BTreeMap<RelPath, String>,
+        read: &'a [(Vec<crate::source::outline::Body>, Vec<String>)],
+        owners: &Owners,
+    ) -> Self {
         let paths = Paths::new(texts.keys().map(RelPath::as_str));
         let mut files = Vec::new();
         let mut nodes: Vec<Node<'a>> = Vec::new();
@@ -231,7 +243,8 @@ impl<'a> Sources<'a> {
                 });
             }
             let imports = imports(path.as_str(), text, &paths);
-            files.push(File { path, text: lines, code, test: is_test(path.as_str()), imports, of_line });
+            let owned = owners.owner_of(path).is_some();
+            files.push(File { path, text: lines, code, test: is_test(path.as_str()), owned, imports, of_line });
         }
         let mut by_name: HashMap<&str, Vec<usize>> = HashMap::new();
         let mut entries = Vec::new();
@@ -271,8 +284,19 @@ impl<'a> Sources<'a> {
             self.lines(node).flat_map(|line| self.line_names(self.nodes[node].file, line)).collect();
         let implied: Vec<usize> = named.iter().flat_map(|type_| self.implied(*type_)).collect();
         named.extend(implied);
+        named.extend(self.before(node));
         named.remove(&node);
         named
+    }
+
+    /// What runs before a function of a file of tests.
+    fn before(&self, node: usize) -> Vec<usize> {
+        let one = &self.nodes[node];
+        if one.top || !self.files[one.file].test || !one.name.to_lowercase().starts_with("test") {
+            return Vec::new();
+        }
+        let all = BEFORE.iter().filter_map(|name| self.by_name.get(name)).flatten().copied();
+        all.filter(|before| self.nodes[*before].file == one.file).collect()
     }
 
     /// Methods of a type that are called where the type is used.
@@ -329,7 +353,7 @@ impl<'a> Sources<'a> {
             let methods = pick(&|node| node.within.is_some());
             let strict = matches!(here.path.extension(), "rs" | "java" | "c" | "h");
             if strict || !methods.is_empty() {
-                return if methods.len() <= MEANT { methods } else { Vec::new() };
+                return self.few(methods);
             }
         } else {
             let found = pick(&|node| node.file == from && node.within.is_none());
@@ -341,7 +365,14 @@ impl<'a> Sources<'a> {
             here.imports.contains(&node.file) || self.files[node.file].path.parent() == here.path.parent()
         };
         let found = pick(&near);
-        let found = if found.is_empty() { all.clone() } else { found };
+        self.few(if found.is_empty() { all.clone() } else { found })
+    }
+
+    /// A name that means too much says nothing, but for what is written in this round.
+    fn few(&self, mut found: Vec<usize>) -> Vec<usize> {
+        if found.len() > MEANT {
+            found.retain(|node| self.files[self.nodes[*node].file].owned);
+        }
         if found.len() <= MEANT { found } else { Vec::new() }
     }
 

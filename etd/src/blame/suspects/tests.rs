@@ -109,6 +109,29 @@ fn who_explains_several_failures_comes_first() {
 }
 
 #[test]
+fn what_this_round_writes_is_suspect_before_the_rest_of_the_tree() {
+    let mut texts = tree();
+    let mut add = |path: &str, text: &str| {
+        texts.insert(RelPath::parse(path).unwrap(), text.to_owned());
+    };
+    add("web/router.py", "class Router:\n    def dispatch(self, path):\n        return self.known[path]()\n");
+    add("web/page.py", "def register(router):\n    def show():\n        return {}\n    router.known['/'] = show\n");
+    // More of the same name than a name may mean.
+    for number in 0..8 {
+        add(&format!("old{number}/page.py"), "def register(router):\n    router.known = {}\n");
+    }
+    let test = "from web.router import Router\nfrom web.page import register\n\n\nclass Pages:\n    def setUp(self):\n        self.router = Router()\n        register(self.router)\n\n    def test_show(self):\n        self.assertEqual(self.router.dispatch('/').status, 200)\n";
+    add("tests/test_pages.py", test);
+    let mut owners = owners();
+    owners.claim(RelPath::parse("web/page.py").unwrap(), "page");
+    let one = failure("tests/test_pages.py", 11, "test test_show failed: 'dict' object has no attribute 'status'", &[]);
+    let found = accused(&[&one], &texts, &owners);
+    // Nothing names the function that is at fault; what runs before the test does.
+    assert_eq!(found[0].owners, ["page"], "{found:#?}");
+    assert!(found[0].suspects.iter().all(|one| !one.file.as_str().starts_with("old")), "{found:#?}");
+}
+
+#[test]
 fn what_is_no_test_accuses_nobody() {
     let found = accused(
         &[&failure("nowhere.py", 7, "odd", &[]), &failure("tests/test_book.py", 700, "odd", &[])],

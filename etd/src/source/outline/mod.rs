@@ -149,14 +149,21 @@ pub(crate) fn bodies(path: &str, text: &str) -> (Vec<Body>, Vec<String>) {
     };
     let mut open: Vec<(usize, String)> = Vec::new();
     let mut found = Vec::new();
+    let mut decorated = None;
     for item in items(language, text) {
+        // A decorator declares nothing; it belongs to what follows.
+        if language == Language::Python && item.head.starts_with('@') {
+            decorated.get_or_insert(item.start);
+            continue;
+        }
+        let start = decorated.take().unwrap_or(item.start);
         let Some((receiver, name)) = named(&item.head) else { continue };
         open.retain(|(end, _)| *end >= item.end);
         let within = receiver.or_else(|| open.last().map(|(_, name)| name.clone()));
         open.push((item.end, name.clone()));
         let type_ = TYPES.iter().any(|word| item.head.split(|c: char| !c.is_alphanumeric()).any(|one| one == *word));
         let does = item.head.contains('(') && !type_ && item.end > item.start;
-        found.push(Body { name, within, lines: item.start..=item.end, does });
+        found.push(Body { name, within, lines: start..=item.end, does });
     }
     (found, mask(text, language.marks()))
 }
