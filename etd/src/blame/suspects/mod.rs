@@ -180,7 +180,7 @@ fn suspects(failures: &[&Diagnostic], texts: &BTreeMap<RelPath, String>, owners:
             let words = telling(&failure.message);
             let mut found: Vec<(f64, usize)> = costs
                 .into_iter()
-                .filter(|(node, _)| !tests.contains(node) && !(sources.nodes[*node].top && sources.is_test(*node)))
+                .filter(|(node, _)| !(tests.contains(node) || sources.nodes[*node].top && sources.is_test(*node)))
                 .map(|(node, cost)| {
                     let of = |wanted: bool| {
                         let those = tests.iter().filter(|test| failing.contains(test) == wanted);
