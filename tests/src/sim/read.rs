@@ -172,7 +172,9 @@ pub(crate) fn wants_edits(asked: &Asked, path: &str) -> bool {
 /// The answer so far that is to be continued.
 pub(crate) fn to_continue(asked: &Asked) -> Option<&str> {
     let [.., (speaker, before), (_, last)] = asked.turns.as_slice() else { return None };
-    (speaker == "assistant" && GO_ON.is_match(last)).then_some(before.as_str())
+    // What it quotes below of code may have such words too.
+    let said = last.lines().next().unwrap_or_default();
+    (speaker == "assistant" && GO_ON.is_match(said)).then_some(before.as_str())
 }
 
 /// The text without line numbers in front of lines.
