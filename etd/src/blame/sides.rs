@@ -7,6 +7,7 @@ use super::leads::{LIKELY, PERHAPS};
 use super::{INTEGRATOR, Owners};
 use crate::check::diagnostics::IS_THERE;
 use crate::plan::Subtask;
+use crate::source::imports::is_test;
 
 /// Others that are asked at most.
 const OTHERS: usize = 3;
@@ -89,7 +90,7 @@ pub(super) fn sides(diagnostic: &Diagnostic, owners: &Owners, subtasks: &[Subtas
     }
     if class(diagnostic) == Class::Tests
         && first.is_none()
-        && let Some(file) = file.filter(|file| is_test_file(file))
+        && let Some(file) = file.filter(|file| is_test(file))
         && let Some((owner, why)) = code_under_test(file, diagnostic, owners, subtasks)
         && owner != primary
     {
@@ -204,8 +205,8 @@ fn module_owner(module: &str, diagnostic: &Diagnostic, owners: &Owners) -> Optio
         };
         let mut found: Vec<(&str, &str)> =
             owners.iter().filter(|(path, _)| fits(path.as_str())).map(|(path, owner)| (owner, path.as_str())).collect();
-        if found.iter().any(|(_, path)| !is_test_file(path)) {
-            found.retain(|(_, path)| !is_test_file(path));
+        if found.iter().any(|(_, path)| !is_test(path)) {
+            found.retain(|(_, path)| !is_test(path));
         }
         found.dedup_by_key(|(owner, _)| *owner);
         match found.as_slice() {
@@ -221,18 +222,6 @@ fn module_owner(module: &str, diagnostic: &Diagnostic, owners: &Owners) -> Optio
     }
 }
 
-/// Whether a file holds tests, by the customs of its language.
-pub(super) fn is_test_file(path: &str) -> bool {
-    let (dir, name) = path.rsplit_once('/').unwrap_or(("", path));
-    let stem = name.split('.').next().unwrap_or(name);
-    stem.starts_with("test_")
-        || stem.ends_with("_test")
-        || name.contains(".test.")
-        || name.contains(".spec.")
-        || name == "conftest.py"
-        || dir.split('/').any(|part| matches!(part, "test" | "tests" | "__tests__" | "spec"))
-}
-
 /// Who owns the code that a failing test is about: a frame in it, what the message names, or the file of the like name.
 fn code_under_test(
     test: &str,
@@ -241,7 +230,7 @@ fn code_under_test(
     subtasks: &[Subtask],
 ) -> Option<(String, String)> {
     let frame =
-        diagnostic.related.iter().find(|place| !is_test_file(&place.file) && owners.of_file(&place.file) != INTEGRATOR);
+        diagnostic.related.iter().find(|place| !is_test(&place.file) && owners.of_file(&place.file) != INTEGRATOR);
     if let Some(place) = frame {
         return Some((
             owners.of_file(&place.file).to_owned(),
@@ -255,7 +244,7 @@ fn code_under_test(
     };
     let wanted = stem(test);
     let mut alike: Vec<_> =
-        owners.iter().filter(|(path, _)| !is_test_file(path.as_str()) && stem(path.as_str()) == wanted).collect();
+        owners.iter().filter(|(path, _)| !is_test(path.as_str()) && stem(path.as_str()) == wanted).collect();
     if alike.len() > 1 {
         alike.retain(|(path, _)| path.parent() == parent(test));
     }

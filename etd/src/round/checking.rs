@@ -31,6 +31,8 @@ const SHOWN: usize = 200;
 /// Files that are looked through for what an error may come from, and bytes of each.
 const LOOKED_AT: usize = 800;
 const READ: u64 = 128 * 1024;
+/// Bytes of all of them.
+const READ_ALL: u64 = 4 << 20;
 
 /// A recorded build.
 #[derive(Serialize, Deserialize)]
@@ -259,11 +261,26 @@ async fn add_leads(cx: &RoundContext, board: &Board, run: &mut CheckRun) -> Resu
     let places = run.diagnostics.iter().filter_map(|one| one.file.as_deref());
     paths.extend(places.filter_map(|file| RelPath::parse(file).ok()));
     let listed = cx.on_workspace(|workspace| workspace.list().files).await?.unwrap_or_default();
-    let short = listed.into_iter().filter(|file| file.bytes <= READ).map(|file| file.path);
-    paths.extend(short.take(LOOKED_AT));
+    let mut room = READ_ALL;
+    let short = listed.into_iter().filter(|file| file.bytes <= READ).take(LOOKED_AT);
+    let short = short.take_while(|file| {
+        let fits = file.bytes <= room;
+        room = room.saturating_sub(file.bytes);
+        fits
+    });
+    paths.extend(short.map(|file| file.path));
     let (views, _) = cx.views(paths.into_iter().collect()).await?;
     let texts = views.into_iter().map(|view| (view.path, view.text)).collect();
-    blame::add_leads(&mut run.diagnostics, &owners, &subtasks, &contract, &texts);
+    let mut diagnostics = run.diagnostics.clone();
+    // A large tree takes a while: not on the runtime's threads.
+    let looking = tokio::task::spawn_blocking(move || {
+        blame::add_leads(&mut diagnostics, &owners, &subtasks, &contract, &texts);
+        diagnostics
+    });
+    // Without leads the errors are as good as their tool made them.
+    if let Ok(diagnostics) = looking.await {
+        run.diagnostics = diagnostics;
+    }
     Ok(())
 }
 

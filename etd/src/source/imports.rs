@@ -96,7 +96,8 @@ pub(crate) fn is_test(path: &str) -> bool {
     let (dir, name) = split(path);
     let stem = without_extension(name);
     let dirs = dir.split('/').any(|part| matches!(part, "tests" | "test" | "__tests__" | "spec"));
-    dirs || stem.starts_with("test_")
+    dirs || name == "conftest.py"
+        || stem.starts_with("test_")
         || [".test", ".spec", "_test", "_spec", "Test", "Tests"].iter().any(|end| stem.ends_with(end))
 }
 
