@@ -2,7 +2,7 @@
 CARGO ?= cargo
 BINS = $(CARGO) build --quiet --bin et --bin etd
 
-.PHONY: help demo test build lint bench install clean
+.PHONY: help demo test build lint bench converge fuzz install clean
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -26,6 +26,13 @@ build: ## release binaries in target/release
 bench: ## measure speed and memory of the release binaries (about two minutes behind the build); prints a table
 	@$(CARGO) build --release --bin et --bin etd
 	@ET_BIN_DIR=target/release $(CARGO) run --quiet --release -p tests --bin bench
+
+converge: ## a simulated programmer with mistakes in every format, with et, a naive client, and parts left out (ARGS="--seed 7")
+	@$(CARGO) build --workspace --bins --features etd/test-hooks,et/test-hooks
+	@./target/debug/converge $(ARGS)
+
+fuzz: ## look for texts that break the readers of answers and of tool output; FUZZ_SECONDS (3600) each, one after the other
+	@FUZZ_SECONDS=$${FUZZ_SECONDS:-3600} $(CARGO) test --quiet --release -p etd --lib fuzz:: -- --nocapture --test-threads=1
 
 install: build ## copy both binaries to PREFIX/bin (default ~/.local)
 	@install -d "$${PREFIX:-$$HOME/.local}/bin"

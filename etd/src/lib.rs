@@ -6,6 +6,8 @@ pub mod calls;
 pub mod check;
 pub mod daemon;
 pub mod diff;
+#[cfg(test)]
+mod fuzz;
 pub mod handlers;
 pub mod live;
 pub mod plan;
@@ -15,6 +17,7 @@ pub mod relpath;
 pub mod round;
 pub mod sandbox;
 pub mod session;
+pub(crate) mod source;
 pub mod store;
 pub mod vault;
 pub mod workspace;

@@ -281,6 +281,15 @@ pub enum Event {
         step: FixStep,
         /// Why this owner.
         why: String,
+        /// Those of `files` that are shown whole.
+        #[serde(default)]
+        whole: Vec<String>,
+        /// Those of `files` that are shown in part: what matters, and of the rest an outline.
+        #[serde(default)]
+        part: Vec<String>,
+        /// Files of the other side that are shown.
+        #[serde(default)]
+        other_side: Vec<String>,
     },
     /// A fix was answered and written.
     #[serde(rename = "fix.finished")]
@@ -295,6 +304,21 @@ pub enum Event {
         files: Vec<String>,
         /// Why nothing changed, if so.
         failed: Option<String>,
+        /// What of the answer couldn't be used, though something changed.
+        #[serde(default)]
+        not_applied: Option<String>,
+        /// Lines that the change adds.
+        #[serde(default)]
+        lines_added: u64,
+        /// Lines that the change removes.
+        #[serde(default)]
+        lines_removed: u64,
+        /// Prompt tokens of its calls.
+        #[serde(default)]
+        tokens_in: u64,
+        /// Answer tokens of its calls.
+        #[serde(default)]
+        tokens_out: u64,
         /// What the round has spent so far.
         #[serde(default)]
         spent: UsageShare,

@@ -7,13 +7,15 @@
 
 /// Variables that autostart hands on besides the allow-list; none without the feature.
 pub const ENV: &[&str] = if cfg!(feature = "test-hooks") {
-    &["ET_TEST_PAUSES", "ET_TEST_ABORT", "ET_TEST_ABORT_ONCE", SANDBOX]
+    &["ET_TEST_PAUSES", "ET_TEST_ABORT", "ET_TEST_ABORT_ONCE", WITHOUT, SANDBOX]
 } else {
     &[]
 };
 
 /// Forces a level of confinement, and its limits: `partial`, or `full,procs=64,mem=256` (MiB).
 pub const SANDBOX: &str = "ET_TEST_SANDBOX";
+/// Names parts of the harness that the daemon replaces by the simplest ones, with commas; for measuring what each is worth.
+pub const WITHOUT: &str = "ET_TEST_WITHOUT";
 
 /// A point in async code.
 ///

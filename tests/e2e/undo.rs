@@ -14,7 +14,7 @@ use tests::projects::stories;
 use crate::aftermath::assert_nothing_left;
 
 /// Everything below a dir: mode and bytes of each file, nothing for a dir.
-fn tree(dir: &Path) -> BTreeMap<String, Option<(u32, Vec<u8>)>> {
+pub(crate) fn tree(dir: &Path) -> BTreeMap<String, Option<(u32, Vec<u8>)>> {
     let mut found = BTreeMap::new();
     let mut dirs = vec![dir.to_owned()];
     while let Some(below) = dirs.pop() {
@@ -297,6 +297,9 @@ fn a_death_in_the_middle_of_an_undo_is_made_good() {
             env.et(["session", "undo", "last", "--no-autostart"]).run().assert_code(69);
             assert!(!env.has("a/new/deep/one.txt") && !env.has("a/three.sh"), "one of three");
             env.et(["session", "show", "last"]).run().assert_ok().assert_stdout("undo isn't finished");
+            // Another round on top of it would make both of them final.
+            let sent = env.et(["session", "send", "last", "Rework the files"]).run();
+            sent.assert_code(2).assert_stderr("isn't finished").assert_stderr("hint: `et session undo ");
             // Still as a whole: what a person did meanwhile isn't overwritten.
             let left = fs::read(env.work().join("a/two.txt")).unwrap();
             env.write("a/two.txt", "by hand\n");

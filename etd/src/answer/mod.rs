@@ -13,11 +13,13 @@
 //! | `changes` | reads SEARCH/REPLACE, unified diffs and patches |
 //! | `reading` | puts what the blocks say together, path by path |
 //! | `edit` | applies edits to a text |
+//! | `join` | an answer that was cut, and what it went on with |
 //! | `resolve` | applies an answer's edits and moves to what is there |
 
 mod block;
 mod changes;
 mod edit;
+mod join;
 mod judge;
 mod names;
 mod paths;
@@ -35,6 +37,7 @@ mod tests;
 use crate::relpath::RelPath;
 pub use changes::Hunk;
 pub use edit::{Applied, FailedHunk, apply};
+pub use join::join;
 pub(crate) use paths::bare;
 pub use resolve::{Current, Failed, Resolved, resolve};
 

@@ -38,6 +38,8 @@ pub struct Resolved {
     pub failed: Vec<Failed>,
     /// Files that it would change without having been shown them.
     pub unseen: Vec<RelPath>,
+    /// Whether some of `failed` is an edit that doesn't fit the file that its worker was shown.
+    pub misapplied: bool,
 }
 
 const BOM: &str = "\u{feff}";
@@ -108,6 +110,7 @@ impl Resolving<'_> {
             self.resolved.files.insert(path.clone(), Some(content));
         }
         if !applied.failed.is_empty() {
+            self.resolved.misapplied = true;
             let (count, all) = (applied.failed.len(), edit.hunks.len());
             let reasons: Vec<String> = applied.failed.iter().map(|failed| reason(path, failed)).collect();
             let kept =

@@ -3,6 +3,7 @@
 use proto::diagnostic::{Diagnostic, Severity};
 
 use crate::check::diagnostics::pattern::{Pattern, group};
+use crate::source::imports::is_test;
 
 /// Kinds of errors, in the order in which they are mended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -32,12 +33,12 @@ static IMPORTS: Pattern = Pattern::new(
     r"(?x)no\ required\ module\ provides | is\ not\ in\ std | cannot\ find\ main\ module | does\ not\ contain\ main\ module | import\ cycle | found\ packages | could\ not\ import
     | missing\ go\.sum | ^unresolved\ import | file\ not\ found\ for\ module | Cannot\ find\ module | ModuleNotFoundError | ImportError | No\ such\ file\ or\ directory | 'file\ not\ found
     | file\ not\ found | does\ not\ provide\ an\ export | has\ no\ exported\ member | no\ matching\ package | No\ rule\ to\ make\ target | is\ not\ a\ package\ path | unresolved\ module
-    | ^can't\ find\ (?:bin|lib|library|test|example)\b | ^package\ \S+\ does\ not\ exist | ^Cannot\ find\ implementation\ or\ library\ stub | could\ not\ be\ resolved | is\ unknown\ import\ symbol",
+    | ^can't\ find\ (?:bin|lib|library|test|example)\b | ^package\ \S+\ does\ not\ exist | ^Cannot\ find\ implementation\ or\ library\ stub | could\ not\ be\ resolved | Failed\ to\ resolve\ import | Cannot\ find\ source\ file | is\ not\ exported\ by | is\ unknown\ import\ symbol",
 );
 static NAMES: Pattern = Pattern::new(
     r"(?x)^undefined: | undefined\ \(type | \bundefined\ reference\b | multiple\ definition\ of | redeclared\ in\ this\ block | ^cannot\ find\ | ^no\ (?:method|function|field|variant|associated)\b
     | Cannot\ find\ name | ^Property\ '[^']+'\ does\ not\ exist | NameError | AttributeError | ReferenceError | undeclared | was\ not\ declared | implicit\ declaration | unknown\ type\ name
-    | has\ no\ (?:member|attribute) | ^Undefined\ name | use\ of\ undeclared | is\ not\ defined",
+    | has\ no\ (?:member|attribute) | ^Undefined\ name | undefined\ symbol: | duplicate\ symbol: | no\ member\ named | ^Cannot\ access\ attribute | is\ not\ a\ known\ attribute | use\ of\ undeclared | is\ not\ defined",
 );
 
 /// Whether it is an error because the file can't be parsed.
@@ -82,10 +83,21 @@ pub fn class(diagnostic: &Diagnostic) -> Class {
         Class::Imports
     } else if NAMES.matches(message) {
         Class::Names
+    } else if is_check_of_its_own(diagnostic, message) {
+        Class::Tests
     } else {
         Class::Types
     }
 }
+
+/// Whether a test without a framework says what it expected: no compiler speaks, and it stands in a file of tests.
+fn is_check_of_its_own(diagnostic: &Diagnostic, message: &str) -> bool {
+    let runner = matches!(diagnostic.tool.as_str(), "make" | "sh" | "npm" | "ctest" | "cmake" | "java");
+    runner && diagnostic.code.is_none() && diagnostic.file.as_deref().is_some_and(is_test) && EXPECTED.matches(message)
+}
+
+static EXPECTED: Pattern =
+    Pattern::new(r"(?i)\b(?:got|want(?:ed)?|expected|actual|assert\w*|fail(?:ed|ure)?|should)\b|!=|==");
 
 /// The name of the test that failed, in the form in which the readers write it.
 pub(super) fn test_name(diagnostic: &Diagnostic) -> Option<&str> {
@@ -104,7 +116,28 @@ pub(super) struct Missing {
 }
 
 /// Each with: whether the other side lacks it; group 1 the symbol, or `holder` and `symbol`.
-static MISSING: [(bool, Pattern); 21] = [
+static MISSING: [(bool, Pattern); 34] = [
+    (
+        true,
+        Pattern::new(
+            r"^cannot find symbol\n(?:.*\n)*?symbol: (?:method|variable|constructor) (?P<symbol>\w+)(?:.*\n)+?location: (?:.* of type |class |interface |enum |record )(?:\w+\.)*(?P<holder>\w+)",
+        ),
+    ),
+    (true, Pattern::new(r"^cannot find symbol\n(?:.*\n)*?symbol: class (?P<symbol>\w+)(?:.*\n)+?location: package")),
+    (false, Pattern::new(r"^cannot find symbol\n(?:.*\n)*?symbol: \w+ (?P<symbol>\w+)")),
+    (true, Pattern::new(r#"^(?:Module )?"(?P<holder>[\w.]+)" has no attribute "(?P<symbol>\w+)""#)),
+    (true, Pattern::new(r#"^"(?P<symbol>\w+)" is unknown import symbol"#)),
+    (true, Pattern::new(r#"^Cannot access attribute "(?P<symbol>\w+)" for class "(?:type\[)?(?P<holder>\w+)"#)),
+    (true, Pattern::new(r#"^"(?P<symbol>\w+)" is not a known attribute of module "(?P<holder>[\w.]+)""#)),
+    (false, Pattern::new(r#"^(?:Name )?"(?P<symbol>\w+)" is not defined"#)),
+    (false, Pattern::new(r"^Undefined name `(?P<symbol>\w+)`")),
+    (true, Pattern::new(r"undefined symbol: (?P<symbol>\w+)")),
+    (true, Pattern::new(r"no member named '(?P<symbol>\w+)' in '(?:struct |class )?(?P<holder>\w+)'")),
+    (
+        true,
+        Pattern::new(r"TypeError[^:]*: \(0 ?, ?_?(?P<holder>\w+)\.(?P<symbol>\w+)\) is not a (?:function|constructor)"),
+    ),
+    (true, Pattern::new(r#"^"(?P<symbol>\w+)" is not exported by "#)),
     (true, Pattern::new(r"^undefined: (?P<holder>\w+)\.(?P<symbol>\w+)")),
     (false, Pattern::new(r"^undefined: (?P<symbol>\w+)")),
     (true, Pattern::new(r"undefined \(type \*?(?P<holder>[\w.]+) has no (?:field or )?method (?P<symbol>\w+)")),
@@ -135,7 +168,7 @@ static MISSING: [(bool, Pattern); 21] = [
     (
         false,
         Pattern::new(
-            r"(?:implicit declaration of function|unknown type name|use of undeclared identifier) [`'‘](?P<symbol>\w+)",
+            r"(?:implicit declaration of function|unknown type name|use of undeclared identifier|call to undeclared function) [`'‘](?P<symbol>\w+)",
         ),
     ),
     (true, Pattern::new(r"does not provide an export named '(?P<symbol>\w+)'")),
@@ -147,17 +180,39 @@ static MISSING: [(bool, Pattern); 21] = [
 pub(super) fn missing(diagnostic: &Diagnostic) -> Option<Missing> {
     MISSING.iter().find_map(|(elsewhere, pattern)| {
         let found = pattern.captures(&diagnostic.message)?;
-        Some(Missing {
-            symbol: found.name("symbol")?.as_str().to_owned(),
-            elsewhere: *elsewhere,
-            holder: found
-                .name("holder")
-                .map(|holder| holder.as_str().rsplit('.').next().unwrap_or_default().to_owned()),
-        })
+        let holder =
+            found.name("holder").map(|holder| holder.as_str().rsplit('.').next().unwrap_or_default().to_owned());
+        // A class that misses something of its own may as well call what is another's.
+        let own = holder.is_some() && holder.as_deref() == diagnostic.file.as_deref().map(stem);
+        Some(Missing { symbol: found.name("symbol")?.as_str().to_owned(), elsewhere: *elsewhere && !own, holder })
     })
 }
 
-static MODULES: [Pattern; 11] = [
+fn stem(path: &str) -> &str {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    name.split('.').next().unwrap_or(name)
+}
+
+static DUPLICATE: [Pattern; 8] = [
+    Pattern::new(r"^the name `(\w+)` is defined multiple times"),
+    Pattern::new(r"^conflicting implementations of trait `[^`]+` for type `[&*]?(?:\w+::)*(\w+)"),
+    Pattern::new(r"^(\w+) redeclared in this block"),
+    Pattern::new(r"multiple definition of [`'‘](\w+)"),
+    Pattern::new(r"duplicate symbol: (?:\S+: \S+: )?(\w+)"),
+    Pattern::new(r"redefinition of [`'‘](?:struct |class |union |enum )?(\w+)"),
+    Pattern::new(r"^duplicate class: (?:\w+\.)*(\w+)"),
+    Pattern::new(r"^(?:Duplicate identifier|Cannot redeclare block-scoped variable) '(\w+)'"),
+];
+
+/// The symbol that is defined twice.
+pub(super) fn duplicate(diagnostic: &Diagnostic) -> Option<String> {
+    DUPLICATE.iter().find_map(|pattern| Some(group(&pattern.captures(&diagnostic.message)?, 1).to_owned()))
+}
+
+static MODULES: [Pattern; 14] = [
+    Pattern::new(r#"Failed to resolve import "([^"]+)""#),
+    Pattern::new(r"Cannot find source file:\s+([\w./+-]+)"),
+    Pattern::new(r#"^Import "([\w.]+)" could not be resolved"#),
     Pattern::new(r"no required module provides package ([^\s;:]+)"),
     Pattern::new(r"package (\S+) is not in std"),
     Pattern::new(r"Cannot find module '([^']+)'"),

@@ -4,9 +4,14 @@
 //! back climbs one step of the ladder (owner, other side, stronger model, integrator) and never takes the same step twice, so it ends.
 
 pub mod class;
+mod leads;
+mod manifest;
 mod owners;
 pub mod rank;
+mod shape;
 mod sides;
+mod signature;
+mod suspects;
 
 #[cfg(test)]
 mod tests;
@@ -17,6 +22,9 @@ use proto::diagnostic::{Diagnostic, Severity};
 use proto::event::FixStep;
 
 pub use self::class::{Class, class, fingerprint, is_syntax};
+#[cfg(test)]
+use self::leads::LIKELY;
+pub use self::leads::{REACHED, add_leads};
 pub use self::owners::{Owners, set_owners};
 use self::sides::{Sides, sides};
 use crate::plan::Subtask;
@@ -24,6 +32,9 @@ use crate::relpath::RelPath;
 
 /// The owner of every file that no subtask owns.
 pub const INTEGRATOR: &str = "integrator";
+
+/// Most files that the integrator may write of both sides.
+const MAX_WRITTEN: usize = 12;
 
 /// Most files that are shown besides those that may be written.
 const MAX_SHOWN: usize = 8;
@@ -51,7 +62,7 @@ pub struct Assignment {
 /// Which steps were taken for which error.
 #[derive(Clone, Debug, Default)]
 pub struct History {
-    tried: HashMap<(String, String), HashSet<FixStep>>,
+    tried: HashMap<(String, String), HashSet<(FixStep, String)>>,
 }
 
 impl History {
@@ -66,12 +77,15 @@ impl History {
         for assignment in assignments {
             for (diagnostic, step) in assignment.diagnostics.iter().zip(&assignment.steps) {
                 let owner = diagnostic.owner.clone().unwrap_or_default();
-                self.tried.entry((owner, fingerprint(diagnostic))).or_default().insert(*step);
+                self.tried
+                    .entry((owner, fingerprint(diagnostic)))
+                    .or_default()
+                    .insert((*step, assignment.owner.clone()));
             }
         }
     }
 
-    fn steps(&self, owner: &str, fingerprint: &str) -> Option<&HashSet<FixStep>> {
+    fn steps(&self, owner: &str, fingerprint: &str) -> Option<&HashSet<(FixStep, String)>> {
         self.tried.get(&(owner.to_owned(), fingerprint.to_owned()))
     }
 }
@@ -100,18 +114,22 @@ pub fn assign(
     let mut order: Vec<String> = Vec::new();
     for diagnostic in worth_mending(diagnostics) {
         let sides = sides(diagnostic, owners, subtasks);
-        let Some(step) = next_step(diagnostic, &sides, history, stronger_model, last_build_next) else { continue };
-        let target = match step {
-            FixStep::Owner | FixStep::StrongerModel => sides.first.clone(),
-            FixStep::OtherSide => sides.other.clone().unwrap_or_else(|| INTEGRATOR.to_owned()),
-            FixStep::Integrator => INTEGRATOR.to_owned(),
+        let Some((step, target)) = next_step(diagnostic, &sides, history, stronger_model, last_build_next) else {
+            continue;
         };
         let mut diagnostic = diagnostic.clone();
         diagnostic.owner = Some(sides.primary.clone());
-        if !order.contains(&target) {
-            order.push(target.clone());
+        let besides = if step == FixStep::Owner { sides.besides.clone() } else { Vec::new() };
+        let also = besides.into_iter().filter(|(owner, _)| *owner != target).map(|(owner, why)| {
+            (owner, Part { diagnostic: diagnostic.clone(), sides: Sides { why, ..sides.clone() }, step })
+        });
+        let also: Vec<(String, Part)> = also.collect();
+        for (target, part) in std::iter::once((target, Part { diagnostic, sides, step })).chain(also) {
+            if !order.contains(&target) {
+                order.push(target.clone());
+            }
+            parts.entry(target).or_default().push(part);
         }
-        parts.entry(target).or_default().push(Part { diagnostic, sides, step });
     }
     yield_to_integrator(&mut parts, owners);
     let assignments: Vec<Assignment> = order
@@ -165,31 +183,38 @@ fn next_step(
     history: &History,
     stronger_model: bool,
     last_build_next: bool,
-) -> Option<FixStep> {
-    let ladder: Vec<FixStep> = if sides.nowhere {
-        vec![FixStep::Integrator]
+) -> Option<(FixStep, String)> {
+    let integrator = (FixStep::Integrator, INTEGRATOR.to_owned());
+    let ladder: Vec<(FixStep, String)> = if sides.nowhere {
+        vec![integrator]
     } else {
-        [FixStep::Owner, FixStep::OtherSide, FixStep::StrongerModel, FixStep::Integrator]
-            .into_iter()
-            .filter(|step| match step {
-                FixStep::OtherSide => sides.other.is_some(),
-                FixStep::StrongerModel => stronger_model,
-                FixStep::Owner | FixStep::Integrator => true,
-            })
+        let others = sides.others.iter().map(|other| (FixStep::OtherSide, other.clone()));
+        let stronger = stronger_model.then(|| (FixStep::StrongerModel, sides.first.clone()));
+        std::iter::once((FixStep::Owner, sides.first.clone()))
+            .chain(others)
+            .chain(stronger)
+            .chain([integrator])
             .collect()
     };
-    let Some(tried) = history.steps(&sides.primary, &fingerprint(diagnostic)) else { return ladder.first().copied() };
-    let mut untried = ladder.into_iter().filter(|step| !tried.contains(step));
+    let Some(tried) = history.steps(&sides.primary, &fingerprint(diagnostic)) else { return ladder.into_iter().next() };
+    // Whoever was asked as the owner isn't asked again as the other side.
+    let asked = |to: &String| tried.iter().any(|(step, other)| other == to && *step < FixStep::StrongerModel);
+    let mut untried = ladder
+        .into_iter()
+        .filter(|rung| !tried.contains(rung) && (rung.0 >= FixStep::StrongerModel || !asked(&rung.1)));
     if last_build_next { untried.next_back() } else { untried.next() }
 }
 
 /// The files that an error at [`FixStep::Integrator`] is about, on both sides.
 fn involved(part: &Part, owners: &Owners) -> BTreeSet<RelPath> {
     let mut files: BTreeSet<RelPath> = named(&part.diagnostic).collect();
-    for side in [Some(&part.sides.first), part.sides.other.as_ref()].into_iter().flatten() {
-        // A side without a place of its own comes in with what it owns.
-        if !files.iter().any(|file| owners.of_file(file.as_str()) == side) {
-            files.extend(owners.files_of(side));
+    for side in std::iter::once(&part.sides.first).chain(&part.sides.others) {
+        // A side without a place of its own comes in with what it owns, any other one as far as it isn't too much.
+        let own = owners.files_of(side);
+        if !files.iter().any(|file| owners.of_file(file.as_str()) == side)
+            || !part.sides.others.is_empty() && files.len() + own.len() <= MAX_WRITTEN
+        {
+            files.extend(own);
         }
     }
     files
@@ -239,7 +264,9 @@ fn assignment(owner: String, parts: Vec<Part>, owners: &Owners) -> Assignment {
             }
         }
         shown.extend(named(&part.diagnostic));
-        for side in [Some(&part.sides.first), part.sides.other.as_ref()].into_iter().flatten() {
+        // What a failing test reaches is named already.
+        let sides = std::iter::once(&part.sides.first).chain(&part.sides.others);
+        for side in sides.filter(|_| class(&part.diagnostic) != Class::Tests) {
             shown.extend(owners.files_of(side).into_iter().take(4));
         }
         let reason = match part.step {

@@ -33,6 +33,13 @@ impl Owners {
         entry.1 == owner
     }
 
+    /// Takes a file from its owner, if that is this one.
+    pub fn release(&mut self, path: &RelPath, owner: &str) {
+        if self.owner_of(path) == Some(owner) {
+            self.files.remove(&path.folded());
+        }
+    }
+
     /// The owner of a file; none if no subtask owns it.
     #[must_use]
     pub fn owner_of(&self, path: &RelPath) -> Option<&str> {
@@ -43,6 +50,11 @@ impl Owners {
     #[must_use]
     pub fn files_of(&self, owner: &str) -> Vec<RelPath> {
         self.iter().filter(|(_, other)| *other == owner).map(|(path, _)| path.clone()).collect()
+    }
+
+    /// All paths that have an owner, sorted.
+    pub fn paths(&self) -> impl Iterator<Item = &RelPath> {
+        self.files.values().map(|(path, _)| path)
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (&RelPath, &str)> {

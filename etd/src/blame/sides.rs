@@ -3,9 +3,14 @@
 use proto::diagnostic::Diagnostic;
 
 use super::class::{self, Class, class};
+use super::leads::{LIKELY, PERHAPS};
 use super::{INTEGRATOR, Owners};
 use crate::check::diagnostics::IS_THERE;
 use crate::plan::Subtask;
+use crate::source::imports::is_test;
+
+/// Others that are asked at most.
+const OTHERS: usize = 3;
 
 /// Who has to do with a diagnostic.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,8 +19,10 @@ pub(super) struct Sides {
     pub(super) primary: String,
     /// Who is asked first.
     pub(super) first: String,
-    /// Who is asked next; none if there is only one side.
-    pub(super) other: Option<String>,
+    /// Who is asked at the same time as `first`, because both are likely; with the reason.
+    pub(super) besides: Vec<(String, String)>,
+    /// Who is asked next, one after the other; none if there is only one side.
+    pub(super) others: Vec<String>,
     /// Whether the diagnostic names no place and nobody in particular.
     pub(super) nowhere: bool,
     /// Why `first`.
@@ -28,8 +35,14 @@ pub(super) fn sides(diagnostic: &Diagnostic, owners: &Owners, subtasks: &[Subtas
     let mut others: Vec<String> = Vec::new();
     let mut first: Option<(String, String)> = None;
 
-    if let Some((owner, path)) =
-        class::missing_module(diagnostic).and_then(|module| module_owner(&module, diagnostic, owners))
+    if let Some((place, what)) =
+        diagnostic.related.iter().find_map(|place| Some((place, place.message.strip_prefix(LIKELY)?)))
+    {
+        first = Some((owners.of_file(&place.file).to_owned(), format!("owns {}: {what}", place.file)));
+    }
+    if let Some((owner, path)) = class::missing_module(diagnostic)
+        .filter(|_| first.is_none())
+        .and_then(|module| module_owner(&module, diagnostic, owners))
     {
         // A reader that knows the file to be there says so among the other places: then the import is wrong, not the file.
         let there = diagnostic
@@ -66,9 +79,18 @@ pub(super) fn sides(diagnostic: &Diagnostic, owners: &Owners, subtasks: &[Subtas
         }
         others.extend(related);
     }
+    if first.is_none()
+        && let Some(symbol) = class::duplicate(diagnostic)
+        && provider(&symbol, subtasks, "").is_some_and(|provider| provider == primary)
+        && let Some(other) =
+            diagnostic.related.iter().map(|place| owners.of_file(&place.file)).find(|one| *one != primary)
+        && other != INTEGRATOR
+    {
+        first = Some((other.to_owned(), format!("defines `{symbol}`, which {primary} provides")));
+    }
     if class(diagnostic) == Class::Tests
         && first.is_none()
-        && let Some(file) = file.filter(|file| is_test_file(file))
+        && let Some(file) = file.filter(|file| is_test(file))
         && let Some((owner, why)) = code_under_test(file, diagnostic, owners, subtasks)
         && owner != primary
     {
@@ -101,8 +123,17 @@ pub(super) fn sides(diagnostic: &Diagnostic, owners: &Owners, subtasks: &[Subtas
     if first != primary && primary != INTEGRATOR {
         others.insert(0, primary.clone());
     }
-    let other = others.into_iter().find(|owner| *owner != first && owner != INTEGRATOR);
-    Sides { primary, first, other, nowhere, why }
+    let mut rest: Vec<String> = Vec::new();
+    for owner in others {
+        if owner != first && owner != INTEGRATOR && !rest.contains(&owner) && rest.len() < OTHERS {
+            rest.push(owner);
+        }
+    }
+    let besides = diagnostic.related.iter().filter(|place| place.message.starts_with(PERHAPS)).map(|place| {
+        (owners.of_file(&place.file).to_owned(), format!("owns {}, which the failing test reaches", place.file))
+    });
+    let besides = besides.filter(|(owner, _)| *owner != first && owner != INTEGRATOR).collect();
+    Sides { primary, first, besides, others: rest, nowhere, why }
 }
 
 fn parent(path: &str) -> &str {
@@ -110,7 +141,7 @@ fn parent(path: &str) -> &str {
 }
 
 /// Whether `word` occurs in `text` as a whole word.
-fn mentions(text: &str, word: &str) -> bool {
+pub(super) fn mentions(text: &str, word: &str) -> bool {
     let part = |character: char| character.is_alphanumeric() || matches!(character, '_' | '-');
     text.match_indices(word).any(|(start, found)| {
         let before = text.get(..start).and_then(|text| text.chars().next_back());
@@ -174,8 +205,8 @@ fn module_owner(module: &str, diagnostic: &Diagnostic, owners: &Owners) -> Optio
         };
         let mut found: Vec<(&str, &str)> =
             owners.iter().filter(|(path, _)| fits(path.as_str())).map(|(path, owner)| (owner, path.as_str())).collect();
-        if found.iter().any(|(_, path)| !is_test_file(path)) {
-            found.retain(|(_, path)| !is_test_file(path));
+        if found.iter().any(|(_, path)| !is_test(path)) {
+            found.retain(|(_, path)| !is_test(path));
         }
         found.dedup_by_key(|(owner, _)| *owner);
         match found.as_slice() {
@@ -191,18 +222,6 @@ fn module_owner(module: &str, diagnostic: &Diagnostic, owners: &Owners) -> Optio
     }
 }
 
-/// Whether a file holds tests, by the customs of its language.
-pub(super) fn is_test_file(path: &str) -> bool {
-    let (dir, name) = path.rsplit_once('/').unwrap_or(("", path));
-    let stem = name.split('.').next().unwrap_or(name);
-    stem.starts_with("test_")
-        || stem.ends_with("_test")
-        || name.contains(".test.")
-        || name.contains(".spec.")
-        || name == "conftest.py"
-        || dir.split('/').any(|part| matches!(part, "test" | "tests" | "__tests__" | "spec"))
-}
-
 /// Who owns the code that a failing test is about: a frame in it, what the message names, or the file of the like name.
 fn code_under_test(
     test: &str,
@@ -211,7 +230,7 @@ fn code_under_test(
     subtasks: &[Subtask],
 ) -> Option<(String, String)> {
     let frame =
-        diagnostic.related.iter().find(|place| !is_test_file(&place.file) && owners.of_file(&place.file) != INTEGRATOR);
+        diagnostic.related.iter().find(|place| !is_test(&place.file) && owners.of_file(&place.file) != INTEGRATOR);
     if let Some(place) = frame {
         return Some((
             owners.of_file(&place.file).to_owned(),
@@ -225,7 +244,7 @@ fn code_under_test(
     };
     let wanted = stem(test);
     let mut alike: Vec<_> =
-        owners.iter().filter(|(path, _)| !is_test_file(path.as_str()) && stem(path.as_str()) == wanted).collect();
+        owners.iter().filter(|(path, _)| !is_test(path.as_str()) && stem(path.as_str()) == wanted).collect();
     if alike.len() > 1 {
         alike.retain(|(path, _)| path.parent() == parent(test));
     }

@@ -99,13 +99,66 @@ fn the_right_one_is_asked_first() {
         ("tests/test_all.py", "test test_x failed: assert -1 == 3\n+  where -1 = add(1, 2)", &[], "store"),
         ("tests/test_all.py", "test test_x failed: boom", &["app/main.py"], "api"),
         ("tests/test_all.py", "test test_x failed: boom", &[], "tests"),
-        ("store/store.go", "Open redeclared in this block", &["main.go"], "store"),
+        // The contract says whose it is.
+        ("store/store.go", "Open redeclared in this block", &["main.go"], "api"),
+        ("main.go", "Open redeclared in this block", &["store/store.go"], "api"),
+        ("util.c", "multiple definition of `add'", &["main.c"], "api"),
+        ("util.c", "duplicate symbol: add", &["main.c"], "api"),
+        ("main.c", "undefined symbol: add", &[], "store"),
+        ("main.c", "no member named 'add' in 'struct util'", &["util.h"], "store"),
+        (
+            "main.c",
+            "call to undeclared function 'add'; ISO C99 and later do not support implicit function declarations",
+            &[],
+            "api",
+        ),
+        ("main.go", "cannot find symbol\nsymbol: method add(int,int)\nlocation: class Util", &[], "store"),
+        ("main.go", "cannot find symbol\nsymbol: variable add\nlocation: class main", &[], "api"),
+        (
+            "main.go",
+            "cannot find symbol\nsymbol: method add(int)\nlocation: variable store of type Store",
+            &[],
+            "store",
+        ),
+        ("app/main.py", "Module \"app.core\" has no attribute \"add\"", &[], "store"),
+        ("app/main.py", "\"add\" is unknown import symbol", &[], "store"),
+        ("app/main.py", "Cannot access attribute \"add\" for class \"Core\"", &[], "store"),
+        ("app/main.py", "\"add\" is not a known attribute of module \"app.core\"", &[], "store"),
+        ("app/main.py", "Undefined name `add`", &[], "api"),
+        ("app/main.py", "Name \"add\" is not defined", &[], "api"),
+        ("app/main.py", "AttributeError: module 'app.core' has no attribute 'add'", &[], "store"),
+        ("src/a.ts", "Module '\"./b\"' has no exported member 'add'.", &[], "store"),
+        ("src/a.ts", "TypeError: (0 , _b.add) is not a function", &[], "store"),
+        ("src/a.ts", "SyntaxError: The requested module './b.js' does not provide an export named 'add'", &[], "store"),
+        ("src/a.ts", "\"add\" is not exported by \"src/b.ts\", imported by \"src/a.ts\".", &[], "store"),
+        ("src/a.ts", "Failed to resolve import \"./b\" from \"src/a.ts\". Does the file exist?", &[], "store"),
+        ("CMakeLists.txt", "Cannot find source file:\n\n  util.c", &[], "store"),
     ];
     for (file, message, related, owner) in table {
         let found = fixes(&[diagnostic(file, message, related)], &History::new());
         let owners: Vec<&str> = found.iter().map(|assignment| assignment.owner.as_str()).collect();
         assert_eq!(owners, [*owner], "{file} {message}: {found:#?}");
     }
+}
+
+#[test]
+fn a_place_that_is_likely_wrong_is_asked_first() {
+    let mut call = diagnostic("main.c", "too few arguments to function 'add'", &["util.h"]);
+    assert_eq!(fixes(&[call.clone()], &History::new()).first().unwrap().owner, "api");
+    call.related[0].message = format!("{LIKELY}`add` is defined otherwise than the contract says");
+    assert_eq!(fixes(&[call], &History::new()).first().unwrap().owner, "store");
+}
+
+#[test]
+fn every_other_side_is_asked_before_the_integrator() {
+    let error = [diagnostic("main.go", "odd", &["store/store.go", "store/store_test.go"])];
+    let mut history = History::new();
+    let mut asked = Vec::new();
+    while let Verdict::Fix(found) = verdict(&error, &history, false, false) {
+        history.record(&found);
+        asked.extend(found.into_iter().map(|one| one.owner));
+    }
+    assert_eq!(asked, ["api", "store", "tests", INTEGRATOR]);
 }
 
 #[test]

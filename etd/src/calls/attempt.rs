@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use tokio::time::Instant;
 
 use super::gate::{Gate, Permit};
-use super::{BudgetLimit, CallSpec, FailedAttempt, Observer, Reservation, RoundCalls, price, tokens};
+use super::{BudgetLimit, CallSpec, FailedAttempt, Observer, Reservation, RoundCalls, price, read, tokens};
 use crate::prompt::Window;
 use crate::provider::{
     ChatRequest, Completion, FailureKind, Piece, Prompt, Provider, ProviderError, StopReason, TokenUsage,
@@ -127,8 +127,12 @@ pub(super) async fn attempt(
     in_flight: &mut Option<InFlight>,
 ) -> Attempt {
     let model = target.model;
-    let output = longest_answer(spec.max_output, model);
-    let prompt = (spec.prompt)(Window { context: model.context, output });
+    let found = round.read.window(target.name);
+    let context = found.map_or(model.context, |found| Some(model.context.map_or(found, |context| context.min(found))));
+    let half = found.map_or(u32::MAX, |found| (found / 2).max(1));
+    let output = longest_answer(spec.max_output, model).min(half);
+    let edits = model.edits.unwrap_or(true) && !spec.whole.iter().any(|name| name == target.name);
+    let prompt = (spec.prompt)(Window { context, output, edits });
     let prompt_tokens = tokens::of_prompt(&prompt);
     let mut reservation = match round.budget.reserve(prompt_tokens, output, model.price).await {
         Ok(reservation) => reservation,
@@ -139,6 +143,7 @@ pub(super) async fn attempt(
         Err(until) => return Attempt::Closed(until),
     };
     let request_hash = hash(&prompt);
+    let bytes = (prompt.system.len() + prompt.turns.iter().map(|turn| turn.text.len()).sum::<usize>()) as u64;
     let request = ChatRequest {
         step: spec.step.clone(),
         model: model.model.clone(),
@@ -187,11 +192,18 @@ pub(super) async fn attempt(
                 let output = so_far.output.max(tokens::estimate(&completion.text));
                 completion.usage = TokenUsage { output, ..so_far };
             }
-            if !completion.text.trim().is_empty() {
+            let kind = round.config.providers.get(&model.provider).map(|provider| provider.kind);
+            if kind.is_some_and(|kind| round.read.drops(target.name, kind, found, bytes, &completion.usage)) {
+                round.read.learn(target.name, completion.usage.input);
+                let message = read::message(&completion.usage, bytes);
+                let usage = completion.usage;
+                ProviderError { kind: FailureKind::ContextOverflow, status: None, retry_after: None, message, usage }
+            } else if completion.text.trim().is_empty() {
+                empty(&completion)
+            } else {
                 let cost_micros = settle(&completion.usage);
                 return Attempt::Answered(Answered { completion, cost_micros, duration, first_token, request_hash });
             }
-            empty(&completion)
         }
         Err(error) => error,
     };

@@ -25,6 +25,7 @@ mod decide;
 mod gate;
 mod health;
 mod price;
+mod read;
 mod router;
 #[cfg(test)]
 mod tests;
@@ -33,6 +34,8 @@ mod usage;
 
 pub use budget::{Budget, BudgetLimit, Reservation};
 pub use price::cost;
+use read::was_cut;
+pub use read::{Read, cut_by};
 pub use router::Router;
 pub use usage::{CallResult, spent, usage};
 
@@ -49,6 +52,8 @@ pub struct RoundCalls {
     pub cancel: CancellationToken,
     /// No call outlives it.
     pub deadline: Instant,
+    /// What servers were found to read of a prompt.
+    pub read: Arc<Read>,
 }
 
 /// Who is served first where a provider lets only some in.
@@ -72,6 +77,8 @@ pub struct CallSpec<'a> {
     pub fallbacks: &'a [String],
     /// Models (aliases or `provider/model`) that failed at this before: all others are asked first.
     pub avoid: &'a [String],
+    /// Models (`provider/model`) that are asked for whole files, whatever their configuration says of edits.
+    pub whole: &'a [String],
     /// The prompt, cut to the window of the model in hand. Called once per attempt; must be pure.
     pub prompt: &'a (dyn Fn(Window) -> Prompt + Sync),
     /// Structured output, if wanted.

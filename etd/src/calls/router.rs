@@ -9,7 +9,7 @@ use super::attempt::{Answered, Attempt, Failed, InFlight, Target, attempt};
 use super::choose::{Standing, choose};
 use super::decide::{Next, PATIENCE, Situation, decide, rest};
 use super::health::{EndpointId, Endpoints, Running};
-use super::{BudgetLimit, CallFailure, CallRecord, CallSpec, FailedAttempt, Observer, RoundCalls, gate};
+use super::{BudgetLimit, CallFailure, CallRecord, CallSpec, FailedAttempt, Observer, RoundCalls, gate, was_cut};
 use crate::provider::{FailureKind, Provider, TokenUsage};
 
 /// Routes the calls of all sessions of the daemon: one gate per provider and key, and what is known of each endpoint.
@@ -167,6 +167,11 @@ impl Router {
     ) -> Next {
         let Failed { error, record, heard, started, needed, permit } = failed;
         let now = Instant::now();
+        if was_cut(&record) {
+            // Its window is known now: asked again, the prompt fits.
+            progress.attempts.push(record);
+            return Next::Retry(Duration::ZERO);
+        }
         if error.kind == FailureKind::RateLimited {
             candidates[index].gate.too_many(&permit, error.retry_after);
         }

@@ -28,6 +28,36 @@ async fn an_answer_is_recorded() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_prompt_whose_head_was_dropped_is_asked_again_to_fit() {
+    let scene = scene(&[("a", &[says("half"), says("whole")])]);
+    let prompt = |window: Window| {
+        let size = if window.context.is_some() { 100 } else { 20_000 };
+        Prompt { system: "s".repeat(size), turns: vec![] }
+    };
+    let pool = ["a".to_owned()];
+    let spec = CallSpec {
+        step: "step".into(),
+        role: "polecat",
+        pool: &pool,
+        fallbacks: &[],
+        avoid: &[],
+        whole: &[],
+        prompt: &prompt,
+        schema: None,
+        max_output: 4000,
+        temperature_milli: 0,
+        priority: Priority::Normal,
+    };
+    let result = scene.router.call(&scene.round, &spec, &()).await;
+    assert_eq!(cut_by(&result), [("pa/a", 10)]);
+    assert_eq!(spent(std::slice::from_ref(&result)).0, 40, "both were paid for");
+    let record = result.unwrap();
+    assert_eq!((record.text.as_str(), record.failed.len(), record.failed[0].usage.input), ("whole", 1, 10));
+    assert_eq!(scene.round.read.window("pa/a"), Some(10));
+    assert_eq!(scene.round.read.window("pb/b"), None);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_call_may_run_in_a_task_of_its_own() {
     let scene = scene(&[("a", &[says("hello")])]);
     let task = tokio::spawn(async move { scene.call("a", "").await });

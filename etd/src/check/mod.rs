@@ -1,7 +1,8 @@
 //! Builds and tests the tree with the project's real toolchain.
 //!
 //! Three parts: [`mod@detect`] says from the list of files what to run (pure), [`mod@run`] runs it below the sandbox, and the outcome is
-//! judged together with what the readers of diagnostics found in the output.
+//! judged together with what the readers of diagnostics found in the output. Before all that, [`mod@look`] says which tool can tell at
+//! once whether a single file parses.
 //!
 //! A check is green only if every step that is needed ran and exited 0. It must never be green because nothing ran, and a missing
 //! tool is always named.
@@ -9,6 +10,7 @@
 pub mod detect;
 pub mod diagnostics;
 pub mod fetch;
+pub mod look;
 pub mod run;
 
 use std::collections::BTreeMap;

@@ -3,22 +3,41 @@
 //! The planner is asked for JSON and may answer in prose; either way its answer is read while it streams, and each subtask comes out
 //! as soon as it is complete, normalised and free of conflicts with those before it.
 //!
+//! A complete plan is validated: [`findings`] tells what is wrong with it. The planner is asked once about those that leave work without
+//! anybody to do it ([`Finding::is_worth_a_question`]): a file of the layout or an entry point that nobody owns, a subtask all of whose
+//! files are another's. The rest is mended without a question, as nothing is lost by it: an overlap (the earlier subtask keeps the
+//! file), waiting for what isn't there or in a circle (the contract is there so that all can start at once), a signature that two
+//! sides write differently (the provider's counts) or that nobody provides (its user defines it, or whoever's files fit), a manifest
+//! (whoever has the entry point writes it). [`amend()`] takes the planner's answer in, [`repair()`] mends what is left, and [`merge`] gives
+//! a chain of subtasks that wait for one another to one worker. What has started stays as it is in all of them.
+//!
 //! Promises: the same answer gives the same plan however it was cut into chunks; no path leaves the work dir; no file has two owners;
 //! nothing is dropped without a note (except what a model repeats of what is known). It must never drop or change what came out before.
 
+mod amend;
+mod chain;
+mod find;
 mod json;
+mod language;
 mod normal;
 mod prose;
 mod reader;
 mod repair;
 mod schema;
+mod signature;
 
 #[cfg(test)]
 mod tests;
 
+pub use amend::amend;
+pub use chain::merge;
+pub use find::{Finding, findings};
 pub use reader::{Finished, Item, PlanReader};
-pub use repair::{over_limit, ready, single, validate};
+pub use repair::{over_limit, ready, repair, single};
 pub use schema::schema;
+pub(crate) use signature::{defines, symbol};
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -101,4 +120,52 @@ pub struct Plan {
 pub struct Known {
     /// Subtasks that have come out before; they stay as they are, and conflicts resolve in their favour.
     pub subtasks: Vec<Subtask>,
+    /// Whether the contract has come out before.
+    pub contract: bool,
+}
+
+/// A file that two subtasks named.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Overlap {
+    /// Which.
+    pub path: RelPath,
+    /// Who has it.
+    pub keeps: String,
+    /// Who named it, too.
+    pub loses: String,
+}
+
+/// Subtasks that one worker does in one call.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Merged {
+    /// The id of the subtask that stands for all in the plan: that of the first.
+    pub into: String,
+    /// The subtasks as they were planned, in the order in which they are to be done.
+    pub parts: Vec<Subtask>,
+}
+
+/// The tree as it is before the plan is carried out.
+#[derive(Clone, Debug, Default)]
+pub struct Tree {
+    /// Files by their folded paths, with their sizes in bytes.
+    pub files: BTreeMap<String, u64>,
+    /// Words in them; none: the tree is too large to know them all.
+    pub words: Option<BTreeSet<String>>,
+}
+
+impl Tree {
+    /// Whether a file is there.
+    #[must_use]
+    pub fn has(&self, path: &RelPath) -> bool {
+        self.files.contains_key(&path.folded())
+    }
+
+    fn has_language(&self, extensions: &[&str]) -> bool {
+        let extension = |path: &String| path.rsplit_once('.').map_or("", |(_, end)| end).to_owned();
+        self.files.keys().any(|path| extensions.contains(&extension(path).as_str()))
+    }
+
+    fn knows(&self, word: &str) -> bool {
+        self.words.as_ref().is_none_or(|words| words.contains(word))
+    }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
-use super::{CheckHint, Contract, Known, Subtask};
+use super::{CheckHint, Contract, Known, Overlap, Subtask};
 use crate::answer::bare;
 use crate::relpath::RelPath;
 
@@ -86,11 +86,15 @@ pub(super) fn check(value: &Value) -> CheckHint {
     CheckHint { build: get("build"), test: get("test") }
 }
 
+/// Workers that are no subtasks: no subtask is called so, whatever the planner calls it.
+const RESERVED: [&str; 5] = ["integrator", "tester", "planner", "reviewer", "synthesis"];
+
 /// Ids as they are used in step keys.
 pub(super) fn sanitised(id: &str) -> String {
     let id: String =
         id.trim().chars().map(|c| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '-' }).collect();
-    id.trim_matches('-').chars().take(64).collect()
+    let id: String = id.trim_matches('-').chars().take(64).collect();
+    if RESERVED.contains(&id.as_str()) { format!("{id}-part") } else { id }
 }
 
 /// What has come out so far, against which the next is held.
@@ -102,6 +106,7 @@ pub(super) struct Normaliser {
     owners: BTreeMap<String, Option<String>>,
     count: usize,
     pub(super) notes: Vec<String>,
+    pub(super) overlaps: Vec<Overlap>,
 }
 
 impl Normaliser {
@@ -109,7 +114,7 @@ impl Normaliser {
         let ids = known.subtasks.iter().map(|subtask| subtask.id.clone()).collect();
         let owners =
             known.subtasks.iter().flat_map(|subtask| &subtask.owns).map(|path| (path.folded(), None)).collect();
-        Self { count: known.subtasks.len(), known, ids, owners, notes: Vec::new() }
+        Self { count: known.subtasks.len(), known, ids, owners, ..Self::default() }
     }
 
     fn paths(&mut self, id: &str, verb: &str, raw: &[String]) -> Vec<RelPath> {
@@ -169,7 +174,10 @@ impl Normaliser {
         for path in owned {
             match self.owners.get(&path.folded()) {
                 Some(None) => {}
-                Some(Some(owner)) => self.notes.push(format!("{path} stays with {owner}, which came before {id}.")),
+                Some(Some(owner)) => {
+                    self.notes.push(format!("{path} stays with {owner}, which came before {id}."));
+                    self.overlaps.push(Overlap { path, keeps: owner.clone(), loses: id.clone() });
+                }
                 None => {
                     self.owners.insert(path.folded(), Some(id.clone()));
                     owns.push(path);

@@ -3,7 +3,7 @@
 use super::json::{Part, Scan, Step, parse};
 use super::normal::{Draft, Normaliser, check, contract};
 use super::prose::Prose;
-use super::{CheckHint, Contract, Known, PlanForm, Subtask};
+use super::{CheckHint, Contract, Known, Overlap, PlanForm, Subtask};
 
 /// A piece of a plan that is complete.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +25,8 @@ pub struct Finished {
     pub form: PlanForm,
     /// What was dropped or changed, a sentence each.
     pub notes: Vec<String>,
+    /// Files that stayed with a subtask that came before.
+    pub overlaps: Vec<Overlap>,
 }
 
 /// How far the thinking aloud before an answer has been read.
@@ -36,6 +38,8 @@ enum Thoughts {
 }
 
 /// Reads a plan while it streams. Any split of the answer into chunks gives the same items in the same order.
+///
+/// The contract comes before every subtask: where a JSON object has it behind them, they wait for it, so that no worker starts without.
 #[derive(Debug)]
 pub struct PlanReader {
     text: String,
@@ -44,11 +48,17 @@ pub struct PlanReader {
     thoughts: Thoughts,
     /// The JSON value that is being read, and where it starts.
     json: Option<(Scan, usize)>,
+    /// Whether that value is an object: a bare list of subtasks has no place for a contract.
+    object: bool,
     /// Before this no JSON begins: it was tried.
     tried: usize,
     prose: Prose,
     normaliser: Normaliser,
     contract: bool,
+    /// Whether the contract may still come in the JSON object that is being read.
+    awaits_contract: bool,
+    /// Subtasks that wait for it.
+    held: Vec<Subtask>,
     check: CheckHint,
     form: PlanForm,
     items: Vec<Item>,
@@ -63,10 +73,13 @@ impl PlanReader {
             at: 0,
             thoughts: Thoughts::Perhaps,
             json: None,
+            object: false,
             tried: 0,
             prose: Prose::default(),
+            awaits_contract: !known.contract,
+            contract: known.contract,
+            held: Vec::new(),
             normaliser: Normaliser::new(known),
-            contract: false,
             check: CheckHint::default(),
             form: PlanForm::Single,
             items: Vec::new(),
@@ -111,7 +124,15 @@ impl PlanReader {
                 self.normaliser.notes.push("The plan was cut off; its last, incomplete item is left out.".to_owned());
             }
         }
-        Finished { items: self.items, check: self.check, form: self.form, notes: self.normaliser.notes }
+        self.let_go();
+        let Normaliser { notes, overlaps, .. } = self.normaliser;
+        Finished { items: self.items, check: self.check, form: self.form, notes, overlaps }
+    }
+
+    /// Gives out what waited for a contract.
+    fn let_go(&mut self) {
+        self.awaits_contract = false;
+        self.items.extend(self.held.drain(..).map(Item::Subtask));
     }
 
     fn run(&mut self, end: bool) {
@@ -167,6 +188,9 @@ impl PlanReader {
                     if let Some((part, from)) = part {
                         self.part(part, from, self.at);
                     }
+                    if found {
+                        self.let_go();
+                    }
                     if !found {
                         self.tried = self.at;
                         self.at = start;
@@ -189,6 +213,7 @@ impl PlanReader {
         {
             self.at += offset;
             self.json = Some((Scan::default(), self.at));
+            self.object = rest.get(offset..).is_some_and(|rest| rest.starts_with('{'));
             return true;
         }
         if begins == Begin::Unclear && !end || rest.is_empty() || stop.is_none() && !end {
@@ -224,6 +249,7 @@ impl PlanReader {
                     self.contract = true;
                     self.items.push(Item::Contract(contract));
                 }
+                self.let_go();
             }
             Part::Contract => {}
             Part::Check => self.check = check(&value),
@@ -244,7 +270,11 @@ impl PlanReader {
                 }
                 self.form = PlanForm::Json;
                 if let Some(subtask) = self.normaliser.take(draft, false) {
-                    self.items.push(Item::Subtask(subtask));
+                    if self.awaits_contract && self.object {
+                        self.held.push(subtask);
+                    } else {
+                        self.items.push(Item::Subtask(subtask));
+                    }
                 }
             }
         }

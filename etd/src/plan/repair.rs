@@ -1,8 +1,11 @@
-//! What a plan needs once it is complete, and which of its subtasks may start.
+//! How a complete plan is mended without its planner, and which of its subtasks may start.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{CheckHint, Contract, Plan, PlanForm, Subtask};
+use super::find::{Finding, findings};
+use super::language::{self, LANGUAGES};
+use super::signature::Signature;
+use super::{CheckHint, Contract, Overlap, Plan, PlanForm, Subtask, Tree};
 use crate::relpath::RelPath;
 
 /// A plan of one subtask that does it all, for an answer that can't be read.
@@ -52,32 +55,162 @@ pub fn ready(
     may.map(|subtask| subtask.id.clone()).collect()
 }
 
-/// Repairs a complete plan: unknown ids and cycles in `after`, and a manifest that nobody owns. What has `started` stays as it is.
+/// Mends a complete plan as far as it can be mended without the planner: overlaps, unknown ids and cycles in `after`, signatures that
+/// differ or that nobody provides, and files that nobody owns. What has `begun` stays as it is.
 ///
-/// Returns the ownership that it added, by subtask; such files don't count for what a subtask delivered. `existing` tells which files
-/// are there already. What it did stands in the plan's notes.
-pub fn validate(
+/// Returns the ownership that it added, by subtask; such files don't count for what a subtask delivered. What it did stands in the
+/// plan's notes.
+pub fn repair(
     plan: &mut Plan,
-    started: &BTreeSet<String>,
-    existing: &dyn Fn(&RelPath) -> bool,
+    task: &str,
+    begun: &BTreeSet<String>,
+    tree: &Tree,
+    overlaps: &[Overlap],
 ) -> Vec<(String, RelPath)> {
-    unknown(plan, started);
-    cycles(plan, started);
-    manifests(plan, started, existing)
+    let mut added = Vec::new();
+    for finding in findings(plan, task, begun, tree, overlaps) {
+        match finding {
+            Finding::Overlap { overlap, .. } => disjoint(plan, &overlap, begun),
+            Finding::Unknown { id, other } => no_wait(plan, &id, &other, begun),
+            Finding::Cycle { .. } => {}
+            Finding::Differs { id, requires, provider, provides } => {
+                agree(plan, &id, &requires, &provider, &provides, begun);
+            }
+            Finding::Unprovided { id, signature } => provide(plan, &id, &signature, begun),
+            Finding::Manifest { path } => added.extend(give(plan, path, begun, "")),
+            Finding::Entry { path } => {
+                let words = format!("{path}: the entry point, which starts the program from what the others define");
+                added.extend(give(plan, path, begun, &words));
+            }
+            Finding::Unowned { path, .. } => {
+                let words = path.to_string();
+                added.extend(give(plan, path, begun, &words));
+            }
+        }
+    }
+    cycles(plan, begun);
+    added
 }
 
-fn unknown(plan: &mut Plan, started: &BTreeSet<String>) {
-    let ids: BTreeSet<String> = plan.subtasks.iter().map(|subtask| subtask.id.clone()).collect();
-    for subtask in plan.subtasks.iter_mut().filter(|subtask| !started.contains(&subtask.id)) {
-        let id = subtask.id.clone();
-        subtask.after.retain(|other| {
-            let kept = ids.contains(other) && *other != id;
-            if !kept {
-                plan.notes.push(format!("{id} waits for {other}, which isn't in the plan: it doesn't wait for it."));
-            }
-            kept
-        });
+/// Takes a file from the later of two; the earlier keeps it.
+fn disjoint(plan: &mut Plan, overlap: &Overlap, begun: &BTreeSet<String>) {
+    let Some(loses) = plan.subtasks.iter_mut().find(|one| one.id == overlap.loses && !begun.contains(&one.id)) else {
+        return;
+    };
+    let before = loses.owns.len();
+    loses.owns.retain(|path| path.folded() != overlap.path.folded());
+    if loses.owns.len() < before {
+        plan.notes.push(format!("{} stays with {}, which came before {}.", overlap.path, overlap.keeps, overlap.loses));
     }
+}
+
+fn no_wait(plan: &mut Plan, id: &str, other: &str, begun: &BTreeSet<String>) {
+    let Some(subtask) = plan.subtasks.iter_mut().find(|one| one.id == id && !begun.contains(id)) else { return };
+    subtask.after.retain(|one| one != other);
+    plan.notes.push(format!("{id} waits for {other}, which isn't in the plan: it doesn't wait for it."));
+}
+
+/// Both sides of an interface say the same: the provider's text counts, unless only the provider can still be told.
+fn agree(plan: &mut Plan, id: &str, requires: &str, provider: &str, provides: &str, begun: &BTreeSet<String>) {
+    let open = |who: &str| !begun.contains(who);
+    let counts = if open(id) {
+        provides
+    } else if open(provider) {
+        requires
+    } else {
+        let text = format!("{id} requires `{requires}`, but {provider} provides `{provides}`, and both have started.");
+        return plan.notes.push(text);
+    };
+    for one in plan.subtasks.iter_mut().filter(|one| open(&one.id)) {
+        let list = if one.id == id {
+            &mut one.requires
+        } else if one.id == provider {
+            &mut one.provides
+        } else {
+            continue;
+        };
+        list.iter_mut().filter(|text| *text == requires || *text == provides).for_each(|text| counts.clone_into(text));
+    }
+    plan.notes.push(format!("{id} requires `{requires}`, but {provider} provides `{provides}`: `{counts}` counts."));
+}
+
+/// What nobody provides is defined by whoever's files fit, else by the first that uses it.
+fn provide(plan: &mut Plan, id: &str, signature: &str, begun: &BTreeSet<String>) {
+    let Some(wanted) = Signature::read(signature) else { return };
+    let same = |text: &String| Signature::read(text).is_some_and(|one| one.same_symbol(&wanted));
+    // Somebody may have got it for another subtask that uses it.
+    if plan.subtasks.iter().any(|one| one.provides.iter().any(same)) {
+        return;
+    }
+    let open = |one: &&Subtask| !begun.contains(&one.id);
+    let fits = |one: &&Subtask| {
+        wanted.holder.as_ref().is_some_and(|holder| {
+            let provides = one.provides.iter().filter_map(|text| Signature::read(text));
+            let named =
+                provides.into_iter().any(|other| other.symbol == *holder || other.holder.as_ref() == Some(holder));
+            named || one.owns.iter().any(|path| language::stem(path) == holder.to_lowercase())
+        })
+    };
+    let uses = |one: &&Subtask| {
+        one.id == id
+            || one.requires.iter().any(|text| Signature::read(text).is_some_and(|one| one.same_symbol(&wanted)))
+    };
+    let owner = plan.subtasks.iter().filter(open).find(fits).or_else(|| plan.subtasks.iter().filter(open).find(uses));
+    let Some(owner) = owner.map(|one| one.id.clone()) else {
+        plan.notes.push(format!("{id} requires `{signature}`, which nobody provides, and all who could have started."));
+        return;
+    };
+    let Some(subtask) = plan.subtasks.iter_mut().find(|one| one.id == owner) else { return };
+    subtask.requires.retain(|text| !Signature::read(text).is_some_and(|one| one.same_symbol(&wanted)));
+    subtask.provides.push(signature.to_owned());
+    let more = format!("\nNobody else defines `{signature}`: define it in your files, unless a library does.");
+    subtask.instructions.push_str(&more);
+    plan.notes.push(format!("{id} requires `{signature}`, which nobody provided: {owner} defines it."));
+}
+
+/// The subtask that a file goes with and that can still take it: code for its test, the dir for what only joins its files.
+pub(super) fn fitting(plan: &Plan, path: &RelPath, begun: &BTreeSet<String>) -> Option<String> {
+    let stem = language::stem(path);
+    let near = |own: &RelPath| {
+        let dir = own.parent() == path.parent() || own.parent().starts_with(&format!("{}/", path.parent()));
+        if language::is_glue(path) { dir } else { language::stem(own) == stem }
+    };
+    let open = plan.subtasks.iter().filter(|one| !begun.contains(&one.id));
+    open.filter(|one| one.owns.iter().any(near)).map(|one| one.id.clone()).next()
+}
+
+/// Gives a file that nobody owns to whom it fits best, and tells them in `words` to write it.
+fn give(plan: &mut Plan, path: RelPath, begun: &BTreeSet<String>, words: &str) -> Option<(String, RelPath)> {
+    let fits = fitting(plan, &path, begun);
+    let language = LANGUAGES.iter().find(|one| one.manifest == path.file_name());
+    let is_entry = |own: &RelPath| LANGUAGES.iter().any(|one| one.entries.contains(&own.file_name()));
+    let rank = |one: &Subtask| {
+        let first = match language {
+            // Whoever has the entry point knows what the manifest needs.
+            Some(_) => one.owns.iter().any(is_entry),
+            None => fits.as_ref() == Some(&one.id),
+        };
+        let beside = one.owns.iter().filter(|own| language.is_none() && own.parent() == path.parent()).count();
+        let alike = |own: &&RelPath| match language {
+            Some(language) => language.has(own),
+            None => own.extension() == path.extension(),
+        };
+        (first, beside, one.owns.iter().filter(alike).count())
+    };
+    let open = plan.subtasks.iter_mut().filter(|one| !begun.contains(&one.id) && !one.owns.is_empty());
+    // The first of the best.
+    let best = open.rev().max_by_key(|one| rank(one)).filter(|one| rank(one) > (false, 0, 0));
+    let Some(subtask) = best else {
+        plan.notes.push(format!("Nobody owns {path}, and all who could have started."));
+        return None;
+    };
+    subtask.owns.push(path.clone());
+    subtask.reads.retain(|one| one.folded() != path.folded());
+    if !words.is_empty() {
+        subtask.instructions.push_str(&format!("\nBesides, write {words}."));
+    }
+    plan.notes.push(format!("Nobody owned {path}: {} writes it.", subtask.id));
+    Some((subtask.id.clone(), path))
 }
 
 /// Breaks cycles so that the earlier subtask goes first: waiting for an earlier one always holds, waiting for a later one if it closes
@@ -113,7 +246,7 @@ fn cycles(plan: &mut Plan, started: &BTreeSet<String>) {
     }
 }
 
-fn reaches(edges: &[BTreeSet<usize>], from: usize, to: usize) -> bool {
+pub(super) fn reaches(edges: &[BTreeSet<usize>], from: usize, to: usize) -> bool {
     let mut seen = BTreeSet::new();
     let mut open = vec![from];
     while let Some(at) = open.pop() {
@@ -125,101 +258,4 @@ fn reaches(edges: &[BTreeSet<usize>], from: usize, to: usize) -> bool {
         }
     }
     false
-}
-
-struct Language {
-    manifest: &'static str,
-    /// Words by which a planner calls it.
-    words: &'static [&'static str],
-    extensions: &'static [&'static str],
-    entries: &'static [&'static str],
-    /// Whether files alone tell that a manifest is needed, where the planner named no language.
-    certain: bool,
-}
-
-const LANGUAGES: &[Language] = &[
-    Language {
-        manifest: "go.mod",
-        words: &["go", "golang"],
-        extensions: &["go"],
-        entries: &["main.go"],
-        certain: true,
-    },
-    Language {
-        manifest: "Cargo.toml",
-        words: &["rust"],
-        extensions: &["rs"],
-        entries: &["main.rs", "lib.rs"],
-        certain: true,
-    },
-    Language {
-        manifest: "package.json",
-        words: &["typescript", "javascript", "node", "nodejs", "js", "ts"],
-        extensions: &["ts", "tsx", "js", "jsx", "mjs", "cjs"],
-        entries: &[
-            "index.ts",
-            "main.ts",
-            "server.ts",
-            "app.ts",
-            "cli.ts",
-            "index.js",
-            "main.js",
-            "server.js",
-            "app.js",
-            "cli.js",
-        ],
-        certain: false,
-    },
-];
-
-fn manifests(
-    plan: &mut Plan,
-    started: &BTreeSet<String>,
-    existing: &dyn Fn(&RelPath) -> bool,
-) -> Vec<(String, RelPath)> {
-    let named = plan.contract.language.to_lowercase();
-    let words: BTreeSet<&str> = named.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
-    let mut added = Vec::new();
-    for language in LANGUAGES {
-        let called = language.words.iter().any(|word| words.contains(word)) || words.is_empty() && language.certain;
-        let has = |path: &&RelPath| language.extensions.contains(&path.extension());
-        let files: Vec<RelPath> = plan.subtasks.iter().flat_map(|subtask| &subtask.owns).filter(has).cloned().collect();
-        let owned =
-            plan.subtasks.iter().flat_map(|subtask| &subtask.owns).any(|path| path.file_name() == language.manifest);
-        if !called || files.is_empty() || owned {
-            continue;
-        }
-        // Where the planner wants it, else at the top.
-        let laid = plan.contract.layout.iter().filter_map(|path| RelPath::parse(path).ok());
-        let laid = laid.filter(|path| path.file_name() == language.manifest).min_by_key(|path| path.as_str().len());
-        let Some(manifest) = laid.or_else(|| RelPath::parse(language.manifest).ok()) else {
-            continue;
-        };
-        if existing(&manifest) || files.iter().any(|path| above(path, language.manifest).any(|path| existing(&path))) {
-            continue;
-        }
-        let rank = |subtask: &Subtask| {
-            let entry = subtask.owns.iter().any(|path| language.entries.contains(&path.file_name()));
-            (entry, subtask.owns.iter().filter(has).count())
-        };
-        let open = plan.subtasks.iter_mut().filter(|subtask| !started.contains(&subtask.id));
-        // The first of the best.
-        let best = open.rev().max_by_key(|subtask| rank(subtask)).filter(|subtask| rank(subtask).1 > 0);
-        let Some(subtask) = best else {
-            plan.notes.push(format!("Nobody owns {manifest}, and all who could have started."));
-            continue;
-        };
-        subtask.owns.push(manifest.clone());
-        subtask.reads.retain(|path| path.folded() != manifest.folded());
-        plan.notes.push(format!("Nobody owned {manifest}: {} writes it.", subtask.id));
-        added.push((subtask.id.clone(), manifest));
-    }
-    added
-}
-
-/// The places of a manifest in the directories around a file.
-fn above<'a>(path: &'a RelPath, manifest: &'a str) -> impl Iterator<Item = RelPath> + 'a {
-    let up = |parent: &&'a str| (!parent.is_empty()).then(|| parent.rsplit_once('/').map_or("", |(above, _)| above));
-    let parents = std::iter::successors(Some(path.parent()), up);
-    parents.filter_map(move |parent| RelPath::parse(&format!("./{parent}/{manifest}")).ok())
 }

@@ -39,6 +39,8 @@ pub(super) enum Body {
     Lines(Vec<String>),
     /// A file: lines far from those `around` go; with none, those after its head and before its end.
     File { path: String, text: String, around: Vec<u32> },
+    /// A file in part, ready to be shown; where that doesn't fit it is cut as a file is.
+    Part { path: String, shown: String, text: String, around: Vec<u32> },
 }
 
 pub(super) struct Section {
@@ -63,7 +65,7 @@ impl Section {
         match &self.body {
             Body::Text(text) => text.trim().is_empty(),
             Body::Lines(lines) => lines.is_empty(),
-            Body::File { .. } => false,
+            Body::File { .. } | Body::Part { .. } => false,
         }
     }
 
@@ -79,6 +81,10 @@ impl Section {
             Body::Text(text) => out.push_str(&show::middle_out(text.trim_end(), room)),
             Body::Lines(lines) => out.push_str(&show::first_lines(lines, room)),
             Body::File { path, text, around } => out.push_str(&show::file(path, text, around, room)),
+            Body::Part { path, shown, text, around } => {
+                let part = show::part(path, shown);
+                out.push_str(&if part.len() <= room { part } else { show::file(path, text, around, room) });
+            }
         }
         out
     }
@@ -98,16 +104,16 @@ pub(super) fn budget(window: Window) -> usize {
 /// Puts the sections together in as many bytes as the window leaves beside `system`. Empty sections are left out.
 pub(super) fn fit(system: String, sections: Vec<Section>, window: Window) -> Prompt {
     let room = budget(window).saturating_sub(system.len());
-    fit_in(system, sections, room)
+    fit_in(system, sections, room, window.edits)
 }
 
 /// The same with the bytes for the sections given.
-pub(super) fn fit_in(system: String, sections: Vec<Section>, room: usize) -> Prompt {
-    let text = assemble(sections, room);
+pub(super) fn fit_in(system: String, sections: Vec<Section>, room: usize, edits: bool) -> Prompt {
+    let text = assemble(sections, room, edits);
     Prompt { system, turns: vec![Turn { speaker: Speaker::User, text }] }
 }
 
-fn assemble(sections: Vec<Section>, room: usize) -> String {
+fn assemble(sections: Vec<Section>, room: usize, edits: bool) -> String {
     let sections: Vec<Section> = sections.into_iter().filter(|section| !section.is_empty()).collect();
     let mut shown: Vec<String> = sections.iter().map(|section| section.render(usize::MAX)).collect();
     // Two bytes for the empty line between sections.
@@ -142,19 +148,23 @@ fn assemble(sections: Vec<Section>, room: usize) -> String {
             cut.push(format!("{} (shortened)", section.name));
         }
     }
-    let mut out = note(&cut);
+    let mut out = note(&cut, edits);
     out.push_str("\n\n");
     out.push_str(&join(&shown));
     out
 }
 
 /// What was cut, in fewer than [`NOTE_BYTES`].
-fn note(cut: &[String]) -> String {
+fn note(cut: &[String], edits: bool) -> String {
     const START: &str = "Not everything fits your window. Cut: ";
-    const END: &str = ". Where lines of a file are left out, don't give that file whole: leave it as it is and say what must change in it.";
+    let end = if edits {
+        ". Where lines of a file are left out, don't give that file whole: change it by edits of lines that you see."
+    } else {
+        ". Where lines of a file are left out, don't give that file whole: leave it as it is and say what must change in it."
+    };
     let mut names = String::new();
     for (index, name) in cut.iter().enumerate() {
-        if START.len() + names.len() + name.len() + END.len() + 40 > NOTE_BYTES {
+        if START.len() + names.len() + name.len() + end.len() + 40 > NOTE_BYTES {
             names.push_str(&format!(" and {} more", cut.len() - index));
             break;
         }
@@ -163,7 +173,7 @@ fn note(cut: &[String]) -> String {
         }
         names.push_str(name);
     }
-    format!("{START}{names}{END}")
+    format!("{START}{names}{end}")
 }
 
 fn join(shown: &[String]) -> String {

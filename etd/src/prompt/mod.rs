@@ -8,14 +8,20 @@
 //! |---|---|
 //! | `fit` | the cutting |
 //! | `show` | how files, lists and diagnostics look in a prompt |
+//! | `sketch` | a file in part: what matters whole, of the rest its declarations |
+//! | `choice` | what of an existing tree is shown |
 //! | the others | one role each |
 
+pub(crate) mod choice;
 mod coordinate;
 mod fit;
 mod fix;
+mod go_on;
+mod integrator;
 mod planner;
 mod review;
 mod show;
+mod sketch;
 mod synthesis;
 mod tester;
 #[cfg(test)]
@@ -25,8 +31,10 @@ mod worker;
 use crate::relpath::RelPath;
 
 pub use coordinate::{CoordinateBrief, coordinate};
-pub use fix::{FixBrief, fix};
-pub use planner::{PlannerBrief, planner};
+pub use fix::{FixBrief, FixShown, fix, fix_shown};
+pub use go_on::go_on;
+pub use integrator::{IntegratorBrief, integrator};
+pub use planner::{PlannerBrief, RepairBrief, planner, repair};
 pub use review::{ReviewBrief, parse_review, review};
 pub use synthesis::{SynthesisBrief, synthesis};
 pub use tester::{TesterBrief, tester};
@@ -39,6 +47,8 @@ pub struct Window {
     pub context: Option<u32>,
     /// Tokens kept free for the answer.
     pub output: u32,
+    /// Whether it is asked for edits of large files; otherwise for whole files only.
+    pub edits: bool,
 }
 
 /// A file as a prompt shows it.

@@ -1,8 +1,11 @@
 //! The planner: from a task to a contract and subtasks that own files.
 
+use std::collections::BTreeSet;
+
+use super::choice::{self, Outlined};
 use super::fit::{Rank, Section, fit};
 use super::{FileView, Window, show};
-use crate::plan::Subtask;
+use crate::plan::{Plan, Subtask};
 use crate::provider::Prompt;
 use crate::workspace::TreeFile;
 
@@ -21,6 +24,10 @@ pub struct PlannerBrief<'a> {
     pub heads: &'a [FileView],
     /// Files that are shown.
     pub files: &'a [FileView],
+    /// Files that are shown in outline.
+    pub(crate) outlines: &'a [Outlined],
+    /// Dirs that the task may be about: their files are listed by name however many there are.
+    pub(crate) dirs: &'a BTreeSet<String>,
     /// Name and description of each specialist.
     pub specialists: &'a [(String, String)],
     /// Earlier rounds of the session in short.
@@ -61,10 +68,22 @@ pub fn planner(brief: &PlannerBrief<'_>, window: Window) -> Prompt {
         specialists,
         Rank::Shared,
     ));
-    let tree = brief.tree.iter().map(|file| format!("{} ({} bytes)", file.path, file.bytes)).collect();
+    let tree = choice::listed(brief.tree, brief.dirs);
     sections.push(Section::lines("the list of files", "Files in the work dir:", tree, Rank::Own));
     show::files(&mut sections, "What the project says of itself (data):", brief.heads, &[], Rank::Shared);
     show::files(&mut sections, "Existing files (data):", brief.files, brief.heads, Rank::Reference);
+    let outlines = brief.outlines.iter().map(Outlined::shown).collect();
+    sections.push(Section::lines(
+        "outlines of files",
+        "Declarations in other existing files, with line numbers (data):",
+        outlines,
+        Rank::Background,
+    ));
+    let named = brief.tree.len().saturating_sub(brief.heads.len() + brief.files.len() + brief.outlines.len());
+    if named > 0 && !brief.files.is_empty() {
+        let text = format!("[… of {named} more files only the names are shown …]");
+        sections.push(Section::text("how many files are left out", "", text, Rank::Background));
+    }
     let earlier = brief.earlier.iter().rev().map(|round| format!("- {round}")).collect();
     sections.push(Section::lines(
         "earlier rounds",
@@ -86,5 +105,51 @@ pub fn planner(brief: &PlannerBrief<'_>, window: Window) -> Prompt {
         Rank::Task,
     ));
     sections.push(Section::text("the task", "Task:", brief.task, Rank::Task));
+    fit(SYSTEM.to_owned(), sections, window)
+}
+
+/// What a planner is told of its own plan.
+#[derive(Clone, Copy, Debug)]
+pub struct RepairBrief<'a> {
+    /// The user's words.
+    pub task: &'a str,
+    /// The plan so far.
+    pub plan: &'a Plan,
+    /// Subtasks that nothing can be given to any more.
+    pub begun: &'a BTreeSet<String>,
+    /// What was found, a clause each.
+    pub findings: &'a [String],
+}
+
+const REPAIR: &str = "Mend your plan. Answer in the same form, with `subtasks` holding only those that change, whole and with their ids, \
+    and new ones with new ids. What is under way stays as it is and keeps its files. In the contract give only `layout`, and leave the \
+    rest of it empty: a path that you leave out there isn't wanted.";
+
+/// The prompt that asks a planner to mend its plan.
+#[must_use]
+pub fn repair(brief: &RepairBrief<'_>, window: Window) -> Prompt {
+    let contract = show::contract(&brief.plan.contract, super::fit::budget(window) / 3);
+    let (begun, open): (Vec<&Subtask>, Vec<&Subtask>) =
+        brief.plan.subtasks.iter().partition(|one| brief.begun.contains(&one.id));
+    let whole = |one: &&Subtask| serde_json::to_string(one).unwrap_or_default();
+    let findings = brief.findings.iter().map(|finding| format!("- {finding}")).collect();
+    let sections = vec![
+        Section::text("the contract", "The contract of your plan:", contract, Rank::Shared),
+        Section::lines(
+            "what is under way",
+            "Subtasks under way:",
+            begun.into_iter().map(show::plan_line).collect(),
+            Rank::Own,
+        ),
+        Section::lines(
+            "what can change",
+            "Subtasks that can still change:",
+            open.iter().map(whole).collect(),
+            Rank::Own,
+        ),
+        Section::text("the task", "Task:", brief.task, Rank::Task),
+        Section::lines("the findings", "Your plan for it has gaps:", findings, Rank::Task),
+        Section::text("the request", "", REPAIR, Rank::Task),
+    ];
     fit(SYSTEM.to_owned(), sections, window)
 }

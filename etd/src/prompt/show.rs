@@ -6,8 +6,6 @@ use super::fit::{Body, Rank, Section, budget};
 use super::{FileView, Window};
 use crate::plan::{Contract, Subtask};
 
-/// Lines of code shown on each side of a diagnostic.
-const AROUND: usize = 2;
 /// Longest line and longest message that is shown of a diagnostic, in bytes.
 const LONG_LINE: usize = 300;
 const LONG_MESSAGE: usize = 2_000;
@@ -55,6 +53,12 @@ pub(super) fn file(path: &str, text: &str, around: &[u32], limit: usize) -> Stri
     let frame = path.len() + 2 * fence.len() + 12;
     let body = excerpt(text, around, limit.saturating_sub(frame));
     format!("`{path}`:\n{fence}\n{}\n{fence}", body.trim_end_matches('\n'))
+}
+
+/// A fenced file in part.
+pub(super) fn part(path: &str, shown: &str) -> String {
+    let fence = fence(shown);
+    format!("`{path}`, in part:\n{fence}\n{}\n{fence}", shown.trim_end_matches('\n'))
 }
 
 fn fence(text: &str) -> String {
@@ -210,7 +214,7 @@ pub(super) fn subtask(subtask: &Subtask) -> String {
     out.trim_end().to_owned()
 }
 
-/// `file:line:col: severity[code]: message`, the code around it with line numbers, and the related places.
+/// `file:line:col: severity[code]: message`, the line with its number where the file is shown, and the related places.
 pub(super) fn diagnostic(diagnostic: &Diagnostic, files: &[&FileView]) -> String {
     let mut out = String::new();
     match &diagnostic.file {
@@ -232,29 +236,23 @@ pub(super) fn diagnostic(diagnostic: &Diagnostic, files: &[&FileView]) -> String
         out.push_str(&format!("[{code}]"));
     }
     out.push_str(&format!(": {}", middle_out(diagnostic.message.trim(), LONG_MESSAGE)));
-    code_around(&mut out, diagnostic.file.as_deref(), diagnostic.line, AROUND, files);
+    its_line(&mut out, diagnostic.file.as_deref(), diagnostic.line, files);
     for related in &diagnostic.related {
         let line = related.line.map(|line| format!(":{line}")).unwrap_or_default();
         out.push_str(&format!("\n  see {}{line}: {}", related.file, middle_out(related.message.trim(), LONG_MESSAGE)));
-        code_around(&mut out, Some(&related.file), related.line, 0, files);
+        its_line(&mut out, Some(&related.file), related.line, files);
     }
     out
 }
 
-fn code_around(out: &mut String, file: Option<&str>, line: Option<u32>, reach: usize, files: &[&FileView]) {
+fn its_line(out: &mut String, file: Option<&str>, line: Option<u32>, files: &[&FileView]) {
     let (Some(file), Some(line)) = (file, line) else { return };
     let Some(view) = files.iter().find(|view| view.path.as_str() == file) else { return };
-    let line = line as usize;
-    for (index, text) in view.text.lines().enumerate().skip(line.saturating_sub(reach + 1)) {
-        let number = index + 1;
-        if number > line + reach {
-            break;
-        }
-        let mark = if number == line { '>' } else { ' ' };
-        let end = floor(text, LONG_LINE);
-        let more = if end < text.len() { " …" } else { "" };
-        out.push_str(&format!("\n  {mark}{number:>5} | {}{more}", &text[..end]));
-    }
+    let number = line as usize;
+    let Some(text) = view.text.lines().nth(number.saturating_sub(1)) else { return };
+    let end = floor(text, LONG_LINE);
+    let more = if end < text.len() { " …" } else { "" };
+    out.push_str(&format!("\n  >{number:>5} | {}{more}", &text[..end]));
 }
 
 /// The first line of a text.

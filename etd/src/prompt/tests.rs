@@ -1,15 +1,18 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may")]
 
+use std::collections::BTreeSet;
+
 use proptest::prelude::*;
 use proto::diagnostic::{Diagnostic, Related, Severity};
 
+use super::choice::Outlined;
 use super::fit::budget;
 use super::*;
 use crate::plan::{Contract, Subtask};
 use crate::provider::{Prompt, Speaker};
 use crate::workspace::TreeFile;
 
-const WIDE: Window = Window { context: None, output: 4096 };
+const WIDE: Window = Window { context: None, output: 4096, edits: true };
 
 fn rel(path: &str) -> RelPath {
     RelPath::parse(path).unwrap()
@@ -74,7 +77,7 @@ fn has(prompt: &Prompt, wanted: &[&str]) {
 
 /// A window whose prompt has about this many bytes.
 fn window(bytes: usize) -> Window {
-    Window { context: Some(u32::try_from(bytes / 4 * 10 / 9).unwrap() + 1000), output: 1000 }
+    Window { context: Some(u32::try_from(bytes / 4 * 10 / 9).unwrap() + 1000), output: 1000, edits: true }
 }
 
 #[test]
@@ -87,6 +90,8 @@ fn the_planner_sees_all_that_it_plans_by() {
         tree: &[TreeFile { path: rel("old/file.go"), bytes: 12 }],
         heads: &[view("AGENTS.md", "use tabs")],
         files: &[view("old/file.go", "package old"), view("AGENTS.md", "use tabs")],
+        outlines: &[Outlined::of(&view("other.go", "package old\n\nfunc Other() {\n\tinner()\n}\n"), 9, 9)],
+        dirs: &BTreeSet::new(),
         specialists: &[("sql".to_owned(), "SQL work".to_owned())],
         earlier: &["built the base".to_owned()],
         known: &known,
@@ -100,6 +105,7 @@ fn the_planner_sees_all_that_it_plans_by() {
             "old/file.go (12 bytes)",
             "use tabs",
             "package old",
+            "other.go:\n    3| func Other()",
             "- sql: SQL work",
             "built the base",
             "title of k1",
@@ -120,6 +126,34 @@ fn the_planner_sees_all_that_it_plans_by() {
 }
 
 #[test]
+fn a_worker_sees_the_other_sides_of_its_files_and_of_long_ones_what_matters() {
+    let long: String = (0..300).map(|n| format!("func F{n}(x int) int {{\n\treturn {n}\n}}\n\n")).collect();
+    let mut subtask = subtask("1", "own.go");
+    subtask.instructions = "Call F250 and mend F120.".to_owned();
+    let contract = contract();
+    let brief = WorkerBrief {
+        task: "Build an API",
+        contract: &contract,
+        plan: &[],
+        subtask: &subtask,
+        own: &[view("own.go", &long.replace("return", "give"))],
+        reads: &[view("read.go", &format!("package read\n\n{long}"))],
+        neighbours: &[Outlined::of(&view("near.go", "package near\n\nfunc Near() error {\n\tinner()\n}\n"), 9, 9)],
+        brief: None,
+        earlier: &[],
+        retry: None,
+    };
+    let prompt = worker(&brief, WIDE);
+    has(&prompt, &["`read.go`, in part", "F250(x int) int", "near.go:\n    3| func Near() error", "give 299"]);
+    let text = &prompt.turns[0].text;
+    assert!(!text.contains("return 100") && !text.contains("inner()"), "{text}");
+    // A window that is too small for its own file keeps what its subtask names.
+    let prompt = worker(&brief, window(10_000));
+    has(&prompt, &["give 120", "give 250", "Not everything fits", "left out …]"]);
+    assert!(size(&prompt) <= 10_500 && !prompt.turns[0].text.contains("give 40\n"), "{}", size(&prompt));
+}
+
+#[test]
 fn a_worker_sees_its_subtask_last_and_shares_its_system() {
     let plan = [subtask("1", "a.go"), subtask("2", "b.go")];
     let contract = contract();
@@ -130,6 +164,7 @@ fn a_worker_sees_its_subtask_last_and_shares_its_system() {
         subtask: &plan[0],
         own: &[view("a.go", "package a // current")],
         reads: &[view("c.go", "package c"), view("a.go", "twice")],
+        neighbours: &[],
         brief: Some("all use tabs"),
         earlier: &["first round".to_owned()],
         retry: None,
@@ -180,6 +215,7 @@ fn a_worker_that_is_asked_again_sees_its_answer_and_the_reason() {
         subtask: &plan[0],
         own: &[],
         reads: &[],
+        neighbours: &[],
         brief: None,
         earlier: &[],
         retry: Some(retry),
@@ -216,6 +252,8 @@ fn fix_brief<'a>(
         tried: &[],
         log_tail: None,
         command: "go build ./...",
+        wide: false,
+        retry: None,
     }
 }
 
@@ -243,7 +281,6 @@ fn a_fix_shows_each_diagnostic_with_its_code() {
             "go build ./...",
             "a.go:4:7: error[E1]: too many arguments in call to B",
             "  >    4 | \tB(1)",
-            "       3 | func A() {",
             "  see b.go:3: B is declared here",
             "  >    3 | func B() {}",
             "go: error: exit status 2",
@@ -264,7 +301,7 @@ fn a_huge_file_is_cut_around_its_diagnostics() {
     let contract = contract();
     let files = [view("a.go", &numbered(5000))];
     let diagnostics = [diagnostic("a.go", 2500, "undefined: x"), diagnostic("a.go", 4000, "undefined: y")];
-    let small = window(12_000);
+    let small = Window { edits: false, ..window(12_000) };
     let prompt = fix(&fix_brief(&contract, &files, &[], &diagnostics), small);
     assert!(size(&prompt) <= budget(small));
     has(
@@ -284,12 +321,121 @@ fn a_huge_file_is_cut_around_its_diagnostics() {
     assert!(!prompt.turns[0].text.contains("line number 3000 of"));
 }
 
+/// Functions of six lines each.
+fn functions(count: usize) -> String {
+    let one = |n| format!("func F{n}(a int) int {{\n\tx := a\n\ty := x\n\tz := y\n\treturn z + {n}\n}}\n");
+    format!("package a\n{}", (1..=count).map(one).collect::<String>())
+}
+
+/// What a fix shows of its files, and by what it is asked to change them → in the prompt, not in it.
+#[test]
+fn a_fix_shows_what_it_needs() {
+    let contract = contract();
+    let (large, short) = (functions(60), functions(20));
+    let own = [view("a.go", &large), view("b.go", &short), view("c.go", &functions(30)), view("d.go", "package d")];
+    let show = [view("e.go", &format!("{large}type Box struct {{\n\tW int\n}}\n"))];
+    let mut found = [diagnostic("a.go", 123, "undefined: Box"), diagnostic("b.go", 5, "missing return")];
+    found[0].related = vec![Related { file: "e.go".to_owned(), line: Some(9), message: "near it".to_owned() }];
+    let plan = Subtask { instructions: "i".repeat(5_000), ..subtask("1", "a.go") };
+    let task = format!("Build {} an API", "it ".repeat(1_000));
+    let brief = FixBrief { task: &task, subtask: Some(&plan), ..fix_brief(&contract, &own, &show, &found) };
+    let prompt = fix(&brief, WIDE);
+    has(
+        &prompt,
+        &[
+            "`a.go`, in part:\n",
+            "func F21(a int) int {\n\tx := a\n\ty := x\n\tz := y\n\treturn z + 21\n}\n[… lines 128-361 of 361 left out …]\n",
+            "  128| func F22(a int) int",
+            "`b.go`:\n```\npackage a\n",
+            "\treturn z + 20\n}\n```",
+            "`c.go`, in part:\n",
+            "`d.go`:\n",
+            "`e.go`, in part:\n",
+            "\ntype Box struct {\n\tW int\n}",
+            "Change by edits, not whole: a.go, b.go, c.go. Give other files that you change whole.",
+            "an outline",
+        ],
+    );
+    let text = &prompt.turns[0].text;
+    let whole: usize = own.iter().chain(&show).map(|view| view.text.len()).sum();
+    assert!(text.len() * 4 < whole * 3, "{} of {whole}", text.len());
+    assert!(!text.contains("return z + 50"), "{text}");
+    assert_eq!(
+        fix_shown(&brief, true),
+        FixShown {
+            whole: vec!["b.go".to_owned(), "d.go".to_owned()],
+            part: vec!["a.go".to_owned(), "c.go".to_owned()],
+            other: vec!["e.go".to_owned()],
+        }
+    );
+    // Who can't edit is shown all that it would have to give.
+    let prompt = fix(&brief, Window { edits: false, ..WIDE });
+    has(&prompt, &["`a.go`:\n```\npackage a\n", "return z + 50", "Give each file that you change whole."]);
+    assert!(!prompt.turns[0].text.contains("an outline"));
+    assert!(fix_shown(&brief, false).part.is_empty());
+    // A file that no diagnostic is in is shown whole where nothing tells which one is meant.
+    let blind = [diagnostic("e.go", 9, "boom")];
+    let one = fix_shown(&FixBrief { diagnostics: &blind, files: &own[1..2], ..brief }, true);
+    assert_eq!(one.whole, ["b.go"]);
+}
+
+#[test]
+fn a_fix_that_is_asked_again_sees_its_answer_and_the_reason() {
+    let contract = contract();
+    let retry = Some(Retry { answer: "my first try", reason: "This isn't in a.go" });
+    let prompt = fix(&FixBrief { retry, ..fix_brief(&contract, &[view("a.go", "x")], &[], &[]) }, WIDE);
+    let speakers: Vec<Speaker> = prompt.turns.iter().map(|turn| turn.speaker).collect();
+    assert_eq!(speakers, [Speaker::User, Speaker::Assistant, Speaker::User]);
+    has(&prompt, &["my first try", "This isn't in a.go"]);
+}
+
+#[test]
+fn workers_change_large_files_by_edits() {
+    let (plan, contract) = ([subtask("1", "a.go")], contract());
+    let own = [view("a.go", &functions(20)), view("b.go", "package b")];
+    let brief = WorkerBrief {
+        task: "t",
+        contract: &contract,
+        plan: &plan,
+        subtask: &plan[0],
+        own: &own,
+        reads: &[],
+        neighbours: &[],
+        brief: None,
+        earlier: &[],
+        retry: None,
+    };
+    has(
+        &worker(&brief, WIDE),
+        &["Change by edits, not whole, unless most of it changes: a.go. Give other files whole."],
+    );
+    for (own, edits) in [(&own[..], false), (&own[1..], true)] {
+        let prompt = worker(&WorkerBrief { own, ..brief }, Window { edits, ..WIDE });
+        assert!(!prompt.turns[0].text.contains("by edits"));
+    }
+}
+
+#[test]
+fn a_table_of_data_is_shown_where_it_says_what_a_test_quotes() {
+    let contract = contract();
+    let rows: String =
+        (0..600).map(|n| format!("    Row(\n        path=\"/r{n}/x\",\n        verb=\"GET\",\n    ),\n")).collect();
+    let files = [view("shop/schema.py", &format!("ROWS = [\n{rows}]\n"))];
+    let mut found = diagnostic("tests/test_schema.py", 3, "test test_rows failed: ('PUT', '/r417/x') not in ['GET']");
+    let reached = format!("`schema.py` {}", crate::blame::REACHED);
+    found.related =
+        vec![proto::diagnostic::Related { file: "shop/schema.py".to_owned(), line: Some(1), message: reached }];
+    let prompt = fix(&fix_brief(&contract, &files, &[], &[found]), WIDE);
+    has(&prompt, &["path=\"/r417/x\"", "left out …]"]);
+    assert!(!prompt.turns[0].text.contains("/r300/x"));
+}
+
 #[test]
 fn many_diagnostics_are_counted_not_dropped_silently() {
     let contract = contract();
     let diagnostics: Vec<Diagnostic> = (1..=60).map(|n| diagnostic("a.go", n, &format!("problem {n}."))).collect();
     let prompt = fix(&fix_brief(&contract, &[], &[], &diagnostics), WIDE);
-    has(&prompt, &["problem 1.", "problem 40.", "[… 20 more left out …]"]);
+    has(&prompt, &["problem 1.", "problem 20.", "[… 40 more left out …]"]);
 }
 
 #[test]
@@ -325,6 +471,7 @@ fn cutting_goes_by_worth_and_is_announced() {
         subtask: &plan[0],
         own: &own,
         reads: &reads,
+        neighbours: &[],
         brief: None,
         earlier: &earlier,
         retry: None,
@@ -363,6 +510,7 @@ fn a_contract_too_large_is_cut_the_same_for_all() {
             subtask,
             own: &[],
             reads: &[],
+            neighbours: &[],
             brief: None,
             earlier: &[],
             retry: None,
@@ -396,6 +544,7 @@ fn system_parts_are_short() {
                 subtask: &plan[0],
                 own: &[],
                 reads: &[],
+                neighbours: &[],
                 brief: None,
                 earlier: &[],
                 retry: None,
@@ -413,6 +562,8 @@ fn system_parts_are_short() {
                 tree: &[],
                 heads: &[],
                 files: &[],
+                outlines: &[],
+                dirs: &BTreeSet::new(),
                 specialists: &[],
                 earlier: &[],
                 known: &[],
@@ -440,6 +591,9 @@ fn the_smaller_roles_see_what_they_need() {
 }
 
 proptest! {
+    // Each case builds seven prompts of long texts.
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
     #[test]
     fn nothing_exceeds_the_window(
         context in 4_000_u32..40_000,
@@ -454,11 +608,11 @@ proptest! {
         let plan = [plan];
         let files = [view("a.go", &texts[3]), view("b.go", &texts[4])];
         let diagnostics = [diagnostic("a.go", line, &texts[5]), diagnostic("b.go", 1, "x")];
-        let window = Window { context: Some(context), output };
+        let window = Window { context: Some(context), output, edits: context % 2 == 0 };
         let tree = [TreeFile { path: rel("a.go"), bytes: 1 }];
         let prompts = [
             worker(&WorkerBrief {
-                task: &texts[1], contract: &contract, plan: &plan, subtask: &plan[0], own: &files, reads: &files, brief: Some(&texts[5]),
+                task: &texts[1], contract: &contract, plan: &plan, subtask: &plan[0], own: &files, reads: &files, neighbours: &[], brief: Some(&texts[5]),
                 earlier: &texts, retry: Some(Retry { answer: &texts[4], reason: &texts[5] }),
             }, window),
             fix(&FixBrief { tried: &texts, log_tail: Some(&texts[2]), ..fix_brief(&contract, &files[..1], &files, &diagnostics) }, window),
@@ -467,7 +621,7 @@ proptest! {
             coordinate(&CoordinateBrief { task: &texts[1], subtasks: &plan }, window),
             synthesis(&SynthesisBrief { task: &texts[1], plan: &plan, files: &[rel("a.go")], notes: &[] }, window),
             planner(&PlannerBrief {
-                task: &texts[1], max_subtasks: 1, workers: 1, tree: &tree, heads: &files, files: &files, specialists: &[], earlier: &texts,
+                task: &texts[1], max_subtasks: 1, workers: 1, tree: &tree, heads: &files, files: &files, outlines: &[], dirs: &BTreeSet::new(), specialists: &[], earlier: &texts,
                 known: &plan,
             }, window),
         ];

@@ -5,6 +5,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use proto::report::{CheckReport, CheckStatus, Refusal, UsageShare};
 
+use super::ablation::{Part, without};
+use super::handing::Said;
 use crate::blame::Owners;
 use crate::calls::{self, CallResult};
 use crate::plan::{CheckHint, Contract, Subtask};
@@ -20,6 +22,15 @@ pub(super) struct Piece {
     pub added: BTreeSet<RelPath>,
     /// How far it is.
     pub progress: Progress,
+    /// The subtasks that it stands for, as they were planned, if it is more than itself.
+    pub parts: Vec<Subtask>,
+}
+
+impl Piece {
+    /// The subtasks as they were planned: itself, or its parts.
+    pub(super) fn planned(&self) -> &[Subtask] {
+        if self.parts.is_empty() { std::slice::from_ref(&self.subtask) } else { &self.parts }
+    }
 }
 
 /// How far a subtask is.
@@ -68,6 +79,9 @@ pub(super) struct Built {
     pub check: CheckReport,
 }
 
+/// Answers with edits that don't apply after which a model is asked for whole files.
+const MISAPPLIED: u32 = 2;
+
 /// The board. Every lock is held for a moment only, never across an await.
 #[derive(Default)]
 pub(super) struct Board {
@@ -83,6 +97,10 @@ pub(super) struct Known {
     pub hint: CheckHint,
     /// In the planner's order.
     pub pieces: Vec<Piece>,
+    /// Ids in the order in which the subtasks became known: it never changes.
+    order: Vec<String>,
+    /// Whether the plan is being decided on: nothing starts meanwhile.
+    pub settling: bool,
     /// Whether the plan is complete.
     pub planned: bool,
     /// Whether planning ended without a plan: nothing new starts.
@@ -97,10 +115,14 @@ pub(super) struct Known {
     pub owners: Owners,
     /// Files that the round touched.
     pub files: BTreeMap<RelPath, Touched>,
+    /// Mode bits of files that were deleted.
+    pub modes: BTreeMap<RelPath, u32>,
     /// What was refused.
     pub refused: Vec<Refusal>,
     /// Every model call: accounting role, result.
     pub calls: Vec<(String, CallResult)>,
+    /// Answers of each model whose edits didn't apply.
+    pub misapplied: BTreeMap<String, u32>,
     /// Closing notes of the workers.
     pub notes: Vec<(String, String)>,
     /// Files that nobody owns and that a worker offered: worker, path, content.
@@ -109,6 +131,14 @@ pub(super) struct Known {
     pub check_asked: bool,
     /// Builds, oldest first.
     pub builds: Vec<Built>,
+    /// What the fixes of this moment said instead of changing anything.
+    pub said: Vec<Said>,
+    /// What of it the next fixes are about: to whom, what.
+    pub handed: Vec<(String, Said)>,
+    /// Errors that were handed on before: fingerprint, from, to.
+    pub handed_before: BTreeSet<(String, String, String)>,
+    /// What fixes did.
+    pub fixes: Vec<super::fixing::Told>,
     /// Whether every way of fixing was tried.
     pub exhausted: bool,
     /// Whether the best tree couldn't be put back as a whole.
@@ -137,14 +167,30 @@ impl Known {
         }
     }
 
+    /// Models whose edits failed too often in this round: they are asked for whole files.
+    pub(super) fn asked_for_whole(&self) -> Vec<String> {
+        self.misapplied.iter().filter(|(_, times)| **times >= MISAPPLIED).map(|(model, _)| model.clone()).collect()
+    }
+
     /// Number of a subtask, from 1.
     pub(super) fn number(&self, id: &str) -> Option<usize> {
-        self.pieces.iter().position(|piece| piece.subtask.id == id).map(|index| index + 1)
+        self.order.iter().position(|known| known == id).map(|index| index + 1)
     }
 
     /// The subtask with an id.
     pub(super) fn piece(&self, id: &str) -> Option<&Piece> {
         self.pieces.iter().find(|piece| piece.subtask.id == id)
+    }
+
+    /// The contract, with what the coordination call said in its place where a plan in prose brought none.
+    pub(super) fn agreed(&self) -> Contract {
+        let mut contract = self.contract.clone();
+        if contract.shared.is_empty()
+            && let Some(brief) = &self.brief
+        {
+            contract.shared.clone_from(brief);
+        }
+        contract
     }
 
     /// Notes how far a subtask is.
@@ -159,19 +205,20 @@ impl Known {
         for path in &subtask.owns {
             self.owners.claim(path.clone(), &subtask.id);
         }
-        self.pieces.push(Piece { subtask, added: BTreeSet::new(), progress: Progress::Waiting });
+        self.order.push(subtask.id.clone());
+        self.pieces.push(Piece { subtask, added: BTreeSet::new(), progress: Progress::Waiting, parts: Vec::new() });
     }
 
-    /// Whether a subtask delivered: its answer was usable, and every file that the plan gave it exists.
+    /// Whether a subtask, which may be a part of a piece, delivered: the answer was usable, and every file that the plan gave it exists.
     ///
     /// `exists` looks at the tree; a file that was there before the round and isn't any more was deleted as the task wanted.
-    pub(super) fn delivered(&self, piece: &Piece, exists: &dyn Fn(&RelPath) -> bool) -> bool {
+    pub(super) fn delivered(&self, piece: &Piece, subtask: &Subtask, exists: &dyn Fn(&RelPath) -> bool) -> bool {
         let present = |path: &RelPath| match self.files.get(path) {
             Some(touched) if touched.current.is_none() => touched.original.is_some(),
             _ => exists(path),
         };
         piece.progress == Progress::Usable
-            && piece.subtask.owns.iter().filter(|path| !piece.added.contains(path)).all(present)
+            && subtask.owns.iter().filter(|path| !piece.added.contains(path)).all(present)
     }
 
     /// The tree as far as the round touched it.
@@ -181,6 +228,9 @@ impl Known {
 
     /// The best build so far; of equal ones the first. Green is better than anything that isn't, whatever was counted.
     pub(super) fn best(&self) -> Option<&Built> {
+        if without(Part::KeepBest) {
+            return self.builds.last();
+        }
         let rank = |built: &Built| (built.check.status == CheckStatus::Green, built.rank);
         let mut best: Option<&Built> = None;
         for built in &self.builds {

@@ -3,44 +3,45 @@
 use std::collections::BTreeSet;
 
 use futures_util::future::join_all;
-use proto::config::{RoleConfig, role};
-use proto::diagnostic::{Diagnostic, Severity};
-use proto::event::{Event, FixStep};
-use proto::report::{CheckReport, CheckSource, CheckStatus, Refusal, SandboxLevel, UsageShare};
+use proto::diagnostic::Severity;
+use proto::event::Event;
+use proto::report::{CheckReport, CheckSource, CheckStatus, SandboxLevel, UsageShare};
 use serde::{Deserialize, Serialize};
 
+use super::ablation::{self, Part, without};
 use super::board::{Board, Built};
-use super::context::{Question, RoundContext, Stop};
+use super::context::{RoundContext, Stop};
+use super::fixing::{self, Fix};
+use super::handing;
 use super::logs::Decision;
-use super::resolving::{self, Contents};
 use super::verdict::Halt;
-use super::working::{read, unsafe_paths};
 use super::writing::{self, Shrink, Wanted};
 use crate::blame::{self, Assignment, History, INTEGRATOR, Verdict};
-use crate::calls::Priority;
 use crate::check::diagnostics::{self, Paths, ToolOutput};
 use crate::check::{self, CheckPlan, CheckRun, DetectOptions, StepReading};
 use crate::plan::Subtask;
-use crate::prompt::{self, FixBrief};
 use crate::relpath::RelPath;
 use crate::sandbox::{Ended, Profile, Wish};
 use crate::store::NewEvent;
 
 /// Bytes of each stream of a step that are kept in the record; the whole is in the log dir.
 const KEPT: usize = 64 * 1024;
-/// Characters of a log that a fix without any place is shown.
-const LOG_TAIL: usize = 4_000;
 /// Diagnostics in an event and in the result.
 const SHOWN: usize = 200;
+/// Files that are looked through for what an error may come from, and bytes of each.
+const LOOKED_AT: usize = 800;
+const READ: u64 = 128 * 1024;
+/// Bytes of all of them.
+const READ_ALL: u64 = 4 << 20;
 
 /// A recorded build.
 #[derive(Serialize, Deserialize)]
-struct Recorded {
-    command: String,
+pub(super) struct Recorded {
+    pub(super) command: String,
     source: CheckSource,
     #[serde(default = "unconfined")]
     sandbox: SandboxLevel,
-    run: CheckRun,
+    pub(super) run: CheckRun,
 }
 
 /// What a record from before there was a sandbox means.
@@ -204,8 +205,7 @@ async fn run(cx: &RoundContext, board: &Board, key: &str, iteration: u32, plan: 
     let timeout = own.map_or(left, |own| own.min(left));
     let Some(workspace) = &cx.workspace else { return Err(Halt::Cancelled.into()) };
     let root = workspace.root().to_path_buf();
-    let secret: Vec<std::path::PathBuf> =
-        [Some(cx.spec.config.log_dir.clone()), cx.logs.dir()].into_iter().flatten().map(Into::into).collect();
+    let secret = cx.hidden_dirs();
     if !cx.spec.config.check.no_fetch {
         let wanted = cx.on_workspace(|workspace| {
             let tree = workspace.list().files;
@@ -279,6 +279,7 @@ async fn run(cx: &RoundContext, board: &Board, key: &str, iteration: u32, plan: 
         keep_tail(&mut step.stderr);
     }
     blame::set_owners(&mut run.diagnostics, &board.lock().owners);
+    add_leads(cx, board, &mut run).await?;
     let events = finished(iteration, &run, board.lock().spent());
     let recorded = Recorded { command, source: plan.source, sandbox, run };
     cx.journal.record(key, None, &recorded, events, Vec::new()).await?;
@@ -293,6 +294,43 @@ async fn run(cx: &RoundContext, board: &Board, key: &str, iteration: u32, plan: 
         token_cost: 0,
     });
     Ok(recorded)
+}
+
+/// Adds to each error the places that it may come from, by the files as they are now.
+async fn add_leads(cx: &RoundContext, board: &Board, run: &mut CheckRun) -> Result<(), Stop> {
+    if run.diagnostics.is_empty() || without(Part::Attribution) {
+        return Ok(());
+    }
+    let (subtasks, contract, owners) = {
+        let known = board.lock();
+        let subtasks: Vec<Subtask> = known.pieces.iter().map(|piece| piece.subtask.clone()).collect();
+        (subtasks, known.contract.clone(), known.owners.clone())
+    };
+    let mut paths: BTreeSet<RelPath> = owners.paths().cloned().collect();
+    let places = run.diagnostics.iter().filter_map(|one| one.file.as_deref());
+    paths.extend(places.filter_map(|file| RelPath::parse(file).ok()));
+    let listed = cx.on_workspace(|workspace| workspace.list().files).await?.unwrap_or_default();
+    let mut room = READ_ALL;
+    let short = listed.into_iter().filter(|file| file.bytes <= READ).take(LOOKED_AT);
+    let short = short.take_while(|file| {
+        let fits = file.bytes <= room;
+        room = room.saturating_sub(file.bytes);
+        fits
+    });
+    paths.extend(short.map(|file| file.path));
+    let (views, _) = cx.views(paths.into_iter().collect()).await?;
+    let texts = views.into_iter().map(|view| (view.path, view.text)).collect();
+    let mut diagnostics = run.diagnostics.clone();
+    // A large tree takes a while: not on the runtime's threads.
+    let looking = tokio::task::spawn_blocking(move || {
+        blame::add_leads(&mut diagnostics, &owners, &subtasks, &contract, &texts);
+        diagnostics
+    });
+    // Without leads the errors are as good as their tool made them.
+    if let Ok(diagnostics) = looking.await {
+        run.diagnostics = diagnostics;
+    }
+    Ok(())
 }
 
 fn keep_tail(text: &mut String) {
@@ -323,14 +361,6 @@ enum Mended {
     Unserved,
 }
 
-/// What came of one fix.
-struct Fixed {
-    /// Files that changed.
-    files: Vec<String>,
-    /// Whether a model answered.
-    served: bool,
-}
-
 /// Sends errors to those whose files caused them until something changes or there is no way left.
 async fn mend(
     cx: &RoundContext,
@@ -343,14 +373,28 @@ async fn mend(
     let stronger = !worker.fallbacks.is_empty();
     let last = iteration + 1 == cx.spec.settings.max_iterations;
     let mut served = true;
+    let mut changed = false;
+    let mut asked = BTreeSet::new();
+    let mut handed: Vec<Assignment> = Vec::new();
     for round in 1.. {
         let (subtasks, owners) = {
             let known = board.lock();
             let subtasks: Vec<Subtask> = known.pieces.iter().map(|piece| piece.subtask.clone()).collect();
             (subtasks, known.owners.clone())
         };
-        let verdict = blame::assign(&recorded.run.diagnostics, &owners, &subtasks, history, stronger, last);
-        let Verdict::Fix(assignments) = verdict else { break };
+        let found = &recorded.run.diagnostics;
+        let assignments = if handed.is_empty() {
+            let verdict = match without(Part::Attribution) {
+                // Nothing changed: it would be the same again.
+                true if round > 1 => Verdict::Exhausted,
+                true => ablation::plain(found, &owners),
+                false => blame::assign(found, &owners, &subtasks, history, stronger, last),
+            };
+            let Verdict::Fix(assignments) = verdict else { break };
+            assignments
+        } else {
+            std::mem::take(&mut handed)
+        };
         history.record(&assignments);
         // New files that fixes claimed before the daemon died stay theirs.
         for key in cx.journal.recorded_before() {
@@ -360,13 +404,18 @@ async fn mend(
                 writing::claims(cx, board, key, owner)?;
             }
         }
-        let fixes = assignments.iter().map(|assignment| fix(cx, board, iteration, round, assignment, recorded));
-        let mut changed = false;
+        let fixes = assignments.iter().map(|assignment| {
+            fixing::fix(cx, board, Fix { iteration, round, name: fix_name(iteration, round), assignment, recorded })
+        });
+        let mut busy = BTreeSet::new();
         let mut halted = None;
-        for result in join_all(fixes).await {
+        for (result, assignment) in join_all(fixes).await.into_iter().zip(&assignments) {
             match result {
                 Ok(fixed) => {
-                    changed |= !fixed.files.is_empty();
+                    if !fixed.files.is_empty() {
+                        changed = true;
+                        busy.insert(assignment.owner.clone());
+                    }
                     served &= fixed.served;
                 }
                 Err(Stop::Halt(halt)) => halted = Some(halt),
@@ -376,7 +425,9 @@ async fn mend(
         if let Some(halt) = halted {
             return Err(halt.into());
         }
-        if changed {
+        // One that says whose file is to blame counts at once; the next rung waits.
+        handed = handing::handed_on(board, &assignments, &mut asked, &busy);
+        if changed && handed.is_empty() {
             return Ok(Mended::Changed);
         }
     }
@@ -386,184 +437,4 @@ async fn mend(
 /// Part of the keys of the fixes after a build.
 fn fix_name(iteration: u32, round: u32) -> String {
     if round == 1 { iteration.to_string() } else { format!("{iteration}.{round}") }
-}
-
-/// One fix: asked, written.
-async fn fix(
-    cx: &RoundContext,
-    board: &Board,
-    iteration: u32,
-    round: u32,
-    assignment: &Assignment,
-    recorded: &Recorded,
-) -> Result<Fixed, Stop> {
-    let owner = assignment.owner.as_str();
-    let name = format!("{}/{owner}", fix_name(iteration, round));
-    let (subtask, contract) = {
-        let known = board.lock();
-        (known.piece(owner).map(|piece| piece.subtask.clone()), known.contract.clone())
-    };
-    let (by, role) = fixer(cx, owner, subtask.as_ref(), assignment.step)?;
-    let (files, mut seen) = cx.views(assignment.files.clone()).await?;
-    let (show, show_seen) = cx.views(assignment.show.clone()).await?;
-    seen.extend(show_seen);
-    let placeless = assignment.diagnostics.iter().all(|diagnostic| diagnostic.file.is_none());
-    let log_tail = placeless.then(|| log_tail(&recorded.run));
-    let tried = tried(board, iteration);
-    let first = assignment.diagnostics.first().map(Diagnostic::headline).unwrap_or_default();
-    let event = Event::FixAssigned {
-        iteration,
-        owner: owner.to_owned(),
-        files: assignment.files.iter().map(ToString::to_string).collect(),
-        diagnostics: u32::try_from(assignment.diagnostics.len()).unwrap_or(u32::MAX),
-        first: first.clone(),
-        step: assignment.step,
-        why: assignment.why.clone(),
-    };
-    let question = Question {
-        key: format!("fix/{name}"),
-        worker: owner,
-        role,
-        by: &by,
-        avoid: Vec::new(),
-        prompt: Box::new(|window| {
-            let brief = FixBrief {
-                task: &cx.spec.task,
-                contract: &contract,
-                subtask: subtask.as_ref(),
-                files: &files,
-                show: &show,
-                diagnostics: &assignment.diagnostics,
-                tried: &tried,
-                log_tail: log_tail.as_deref(),
-                command: &recorded.command,
-            };
-            prompt::fix(&brief, window)
-        }),
-        schema: None,
-        priority: Priority::Critical,
-        events: vec![NewEvent::new(format!("fix.assigned/{name}"), event)],
-        seen,
-        listener: None,
-    };
-    let (asked, fresh) = cx.ask(board, question).await?;
-    let (model, tokens, changed, failed) = match asked.result {
-        Ok(record) => {
-            if let Some(number) = board.lock().number(owner) {
-                cx.logs.answer(number, &record.text);
-            }
-            let answer = read(cx, &record, &assignment.files);
-            let mut resolved =
-                resolving::resolve(cx, &format!("fix/{name}"), &answer, &asked.seen, &Contents::new()).await?;
-            let (wanted, mut refused) = sort_out(board, owner, assignment, &resolved.files, &answer.moves);
-            refused.extend(unsafe_paths(owner, &answer));
-            refused.extend(resolving::not_mine(&board.lock(), owner, &assignment.files, &mut resolved));
-            let written =
-                writing::write(cx, board, &format!("fix/{name}"), owner, wanted, &asked.seen, refused).await?;
-            let changed = written.changed();
-            let failed = match resolving::reasons(&resolved.failed) {
-                _ if !changed.is_empty() => None,
-                reasons if reasons.is_empty() => Some("the answer changes nothing".to_owned()),
-                reasons => Some(reasons),
-            };
-            (Some(record.model), record.usage.input + record.usage.output, changed, failed)
-        }
-        Err(failure) => (None, 0, Vec::new(), Some(failure.to_string())),
-    };
-    let served = model.is_some();
-    let event = Event::FixFinished {
-        iteration,
-        owner: owner.to_owned(),
-        model: model.clone(),
-        files: changed.clone(),
-        failed: failed.clone(),
-        spent: board.lock().spent(),
-    };
-    cx.journal.say(format!("fix.finished/{name}"), event).await?;
-    if fresh {
-        cx.logs.decide(Decision {
-            timestamp: String::new(),
-            phase: "fix",
-            agent: owner,
-            intent: &first,
-            action: format!("{:?}: {}", assignment.step, assignment.why),
-            outcome: if changed.is_empty() { "nothing changed" } else { "changed" },
-            detail: failed.unwrap_or_else(|| changed.join(", ")),
-            token_cost: tokens,
-        });
-    }
-    Ok(Fixed { files: changed, served })
-}
-
-/// Who answers a fix: the owner's own models, or for a stronger one those that stand behind them.
-fn fixer<'a>(
-    cx: &'a RoundContext,
-    owner: &str,
-    subtask: Option<&'a Subtask>,
-    step: FixStep,
-) -> Result<(RoleConfig, &'a str), Stop> {
-    if owner == super::testing::TESTER
-        && let Some(by) = cx.role(role::TESTER)
-    {
-        return Ok((by.clone(), role::TESTER));
-    }
-    let (by, name) = cx.worker_role(subtask.and_then(|subtask| subtask.specialist.as_deref()))?;
-    let mut by = by.clone();
-    if matches!(step, FixStep::StrongerModel | FixStep::Integrator) && !by.fallbacks.is_empty() {
-        std::mem::swap(&mut by.pool, &mut by.fallbacks);
-    }
-    Ok((by, name))
-}
-
-/// What of a fix may be written: the files that it was given, and new ones that nobody owns.
-fn sort_out(
-    board: &Board,
-    owner: &str,
-    assignment: &Assignment,
-    files: &Contents,
-    moves: &[(RelPath, RelPath)],
-) -> (Vec<Wanted>, Vec<Refusal>) {
-    let mut wanted = Vec::new();
-    let mut known = board.lock();
-    let may_write = |path: &RelPath| {
-        assignment.files.contains(path) || known.owners.owner_of(path).is_none_or(|holder| holder == owner)
-    };
-    let (files, mut refused) = resolving::without_foreign_moves(files, moves, owner, &may_write);
-    for (path, content) in &files {
-        // What nobody owns is the integrator's already; as its property it could never be given to it again.
-        let free = match owner {
-            INTEGRATOR => known.owners.owner_of(path).is_none(),
-            owner => known.owners.claim(path.clone(), owner),
-        };
-        if free || assignment.files.contains(path) {
-            let moved_to = resolving::moved_to(path, &files, moves);
-            wanted.push(Wanted { path: path.clone(), content: content.clone(), shrink: Shrink::Refuse, moved_to });
-        } else {
-            let holder = known.owners.owner_of(path).unwrap_or(INTEGRATOR).to_owned();
-            refused.push(Refusal {
-                path: path.to_string(),
-                reason: format!("it belongs to {holder}"),
-                worker: owner.to_owned(),
-            });
-        }
-    }
-    (wanted, refused)
-}
-
-/// What was tried before, a line each.
-fn tried(board: &Board, iteration: u32) -> Vec<String> {
-    let known = board.lock();
-    let earlier = known.builds.iter().filter(|built| built.iteration < iteration);
-    earlier
-        .map(|built| {
-            let errors = built.check.diagnostics.iter().filter(|one| one.severity == Severity::Error);
-            let lines: Vec<String> = errors.take(5).map(Diagnostic::headline).collect();
-            format!("build {} failed with: {}", built.iteration, lines.join("; "))
-        })
-        .collect()
-}
-
-fn log_tail(run: &CheckRun) -> String {
-    let log = check::log(&run.steps);
-    log[log.ceil_char_boundary(log.len().saturating_sub(LOG_TAIL))..].to_owned()
 }

@@ -9,13 +9,14 @@ use proto::report::{
     SubtaskState, Usage,
 };
 
-use super::board::{Board, Progress};
+use super::board::{Board, Piece, Progress};
 use super::context::{Question, RoundContext, Seen, Stop};
 use super::journal::Journal;
 use super::logs::{Decision, Logs};
 use super::verdict::{self, Facts, Halt};
 use super::writing;
 use crate::calls::{self, Priority};
+use crate::plan::Subtask;
 use crate::prompt::{self, SynthesisBrief};
 use crate::relpath::RelPath;
 use crate::store::{NewEvent, StoreError};
@@ -130,19 +131,21 @@ async fn report(cx: &RoundContext, board: &Board, halt: Option<Halt>) -> Result<
     let present = present.await?.unwrap_or_default();
     let exists = |path: &RelPath| cx.workspace.is_none() || present.contains(path);
     let known = board.lock();
+    let reported = |piece: &Piece, subtask: &Subtask| SubtaskReport {
+        id: subtask.id.clone(),
+        title: subtask.title.clone(),
+        state: match piece.progress {
+            Progress::Waiting | Progress::Running => SubtaskState::Pending,
+            _ if known.delivered(piece, subtask, &exists) => SubtaskState::Delivered,
+            _ => SubtaskState::Failed,
+        },
+        files: subtask.owns.iter().map(ToString::to_string).collect(),
+    };
+    // Those that one worker did in one call are told one by one, as they were planned.
     let subtasks: Vec<SubtaskReport> = known
         .pieces
         .iter()
-        .map(|piece| SubtaskReport {
-            id: piece.subtask.id.clone(),
-            title: piece.subtask.title.clone(),
-            state: match piece.progress {
-                Progress::Waiting | Progress::Running => SubtaskState::Pending,
-                _ if known.delivered(piece, &exists) => SubtaskState::Delivered,
-                _ => SubtaskState::Failed,
-            },
-            files: piece.subtask.owns.iter().map(ToString::to_string).collect(),
-        })
+        .flat_map(|piece| piece.planned().iter().map(move |subtask| reported(piece, subtask)))
         .collect();
     let best = known.best();
     let mut check = best.map_or_else(no_check, |best| best.check.clone());

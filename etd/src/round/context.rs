@@ -13,12 +13,14 @@ use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+use super::ablation::{Part, without};
 use super::board::Board;
 use super::journal::Journal;
 use super::logs::{self, Logs};
 use super::verdict::Halt;
 use crate::calls::{self, Budget, CallFailure, CallResult, CallSpec, Observer, Priority, RoundCalls, Router};
 use crate::live::{Live, LiveAnswer};
+use crate::prompt::choice::{self, Outlined};
 use crate::prompt::{FileView, Window};
 use crate::provider::{Clients, OutputSchema, Prompt};
 use crate::relpath::RelPath;
@@ -129,6 +131,8 @@ pub struct RoundContext {
     pub(super) network: BTreeMap<String, String>,
     /// Earlier rounds of the session, in short, oldest first.
     pub(super) earlier: Vec<String>,
+    /// Files that earlier rounds changed, the newest first.
+    pub(super) recent: Vec<RelPath>,
     /// Fires on cancellation; and when the context is dropped, so that no child outlives it.
     pub(super) cancel: CancellationToken,
     _children_end: DropGuard,
@@ -139,6 +143,14 @@ pub struct RoundContext {
 
 /// Earlier rounds that later ones are told of.
 const EARLIER: usize = 5;
+/// Characters of each one's task, and files, that are told.
+const SAID: usize = 600;
+const NAMED: usize = 20;
+/// Earlier rounds whose files are remembered, and how many of those.
+const REMEMBERED: usize = 20;
+const MOST_RECENT: usize = 100;
+/// Bytes of outlines of files that a worker's own files use.
+const NEIGHBOURS: usize = 6_000;
 
 impl RoundContext {
     /// Puts together what a round needs. `earlier` are the earlier rounds of the session, oldest first.
@@ -169,7 +181,8 @@ impl RoundContext {
         let left = Duration::from_millis(spec.settings.timeout_ms.saturating_sub(round.active_ms));
         let deadline = Instant::now() + left;
         let cancel = cancel.child_token();
-        let (tokens, micros) = spent_before(&journal);
+        let before = calls_before(&journal);
+        let (tokens, micros) = calls::spent(&before);
         let budget = Budget::new(spec.settings.max_tokens, spec.settings.max_cost_micros).with_spent(tokens, micros);
         let (logs, log_trouble) = Logs::create(log_dir.unwrap_or_else(|| logs::path(&spec.config.log_dir, round.id)));
         let mut check_env = spec.env.clone();
@@ -194,17 +207,24 @@ impl RoundContext {
                 budget: Arc::new(budget),
                 cancel: cancel.clone(),
                 deadline,
+                read: Arc::new(calls::Read::of(&before)),
             },
             children: Arc::clone(resources.children),
             check_env,
             network,
-            earlier: earlier.into_iter().rev().take(EARLIER).rev().map(in_short).collect(),
+            recent: recent(&earlier),
+            earlier: in_short(&earlier),
             _children_end: cancel.clone().drop_guard(),
             cancel,
             stopping: resources.stopping,
             deadline,
             spec,
         }
+    }
+
+    /// Dirs that nothing which runs for the round may see: its logs and those of others.
+    pub(super) fn hidden_dirs(&self) -> Vec<PathBuf> {
+        [Some(self.spec.config.log_dir.clone()), self.logs.dir()].into_iter().flatten().map(PathBuf::from).collect()
     }
 
     /// Opens the work dir, making it if it isn't there.
@@ -275,12 +295,22 @@ impl RoundContext {
         }
     }
 
+    /// Models (`provider/model`) that aren't asked for edits in this round, whatever their configuration says.
+    pub(super) fn asked_for_whole(&self, board: &Board) -> Vec<String> {
+        if without(Part::Edits) {
+            let models = self.spec.config.models.values();
+            return models.map(|model| format!("{}/{}", model.provider, model.model)).collect();
+        }
+        board.lock().asked_for_whole()
+    }
+
     /// Asks a model, once and for all: an answer that is recorded isn't bought again. The flag tells whether it was asked now.
     ///
     /// Not cancel-safe in that a dropped call is lost; it is sent again when the round is resumed, and counted as repeated.
     pub(super) async fn ask(&self, board: &Board, question: Question<'_>) -> Result<(Asked, bool), Stop> {
         if let Some(asked) = self.journal.recorded::<Asked>(&question.key)? {
             board.lock().calls.push((asked.role.clone(), asked.result.clone()));
+            self.note_cuts(&asked.result).await?;
             return Ok((asked, false));
         }
         self.halted()?;
@@ -290,12 +320,14 @@ impl RoundContext {
             answer: LiveAnswer::new(Arc::clone(&self.live), question.worker.to_owned(), self.round),
             listener: question.listener,
         };
+        let whole = self.asked_for_whole(board);
         let spec = CallSpec {
             step: question.key.clone(),
             role: question.role,
             pool: &question.by.pool,
             fallbacks: &question.by.fallbacks,
             avoid: &question.avoid,
+            whole: &whole,
             prompt: &*question.prompt,
             schema: question.schema,
             max_output: question.by.max_tokens,
@@ -318,9 +350,23 @@ impl RoundContext {
         let asked = Asked { role: question.role.to_owned(), result, seen: question.seen };
         self.journal.record(&question.key, hash, &asked, Vec::new(), Vec::new()).await?;
         proto::hooks::pause("round.call_recorded").await;
+        self.note_cuts(&asked.result).await?;
         // The answer stays visible until it is recorded.
         drop(observer);
         Ok((asked, true))
+    }
+
+    /// Says which models read less of a prompt than they were sent, and what to do about it; once each.
+    async fn note_cuts(&self, result: &CallResult) -> Result<(), Stop> {
+        for (model, tokens) in calls::cut_by(result) {
+            let text = format!(
+                "{model} read only {tokens} tokens of a longer prompt: its server's window is that small, and it dropped the rest. It was \
+                 asked again with less, and what it is shown is cut to that for the rest of the round. Give the server a larger window \
+                 (Ollama: num_ctx), and set `context` of the model to it"
+            );
+            self.note(&format!("window/{model}"), text).await?;
+        }
+        Ok(())
     }
 
     /// The current content of files, as far as they may be shown, and what was seen of them.
@@ -348,6 +394,22 @@ impl RoundContext {
         Ok(read.await?.unwrap_or_default())
     }
 
+    /// Outlines of the files that `own` imports and that `said` names, without those that are `shown`.
+    pub(super) async fn neighbours(
+        &self,
+        own: &[FileView],
+        shown: Vec<RelPath>,
+        said: String,
+    ) -> Result<Vec<Outlined>, Stop> {
+        let own = own.to_vec();
+        let found = self.on_workspace(move |workspace| {
+            let tree = workspace.list().files;
+            let read = |path: &RelPath| String::from_utf8(workspace.read(path).ok()??.bytes).ok();
+            choice::neighbours(&own, &shown, &said, &tree, NEIGHBOURS, &read)
+        });
+        Ok(found.await?.unwrap_or_default())
+    }
+
     /// Tells the readers of the log something that they should act on, once per `key`.
     pub(super) async fn note(&self, key: &str, text: String) -> Result<(), Stop> {
         self.journal.say(format!("note/{key}"), Event::Note { level: NoteLevel::Warning, text }).await?;
@@ -371,15 +433,15 @@ impl RoundContext {
     }
 }
 
-/// Tokens and millionths of a US dollar that recorded calls took.
-fn spent_before(journal: &Journal) -> (u64, u64) {
+/// What came of the calls that are recorded.
+fn calls_before(journal: &Journal) -> Vec<CallResult> {
     let asked = journal.recorded_before().iter().filter(|key| {
         // Steps that are no calls, some of them large.
-        !["write/", "wrote/", "build/", "plan/subtask/", "edits/"].iter().any(|prefix| key.starts_with(prefix))
+        !["write/", "wrote/", "build/", "plan/subtask/", "edits/", "read/", "look/"]
+            .iter()
+            .any(|prefix| key.starts_with(prefix))
     });
-    let results: Vec<CallResult> =
-        asked.filter_map(|key| journal.recorded::<Asked>(key).ok().flatten()).map(|asked| asked.result).collect();
-    calls::spent(&results)
+    asked.filter_map(|key| journal.recorded::<Asked>(key).ok().flatten()).map(|asked| asked.result).collect()
 }
 
 /// An earlier round of the session.
@@ -398,17 +460,48 @@ impl From<RoundRow> for Earlier {
     }
 }
 
-fn in_short(Earlier { task, report, undone }: Earlier) -> String {
-    let report = report.and_then(|report| serde_json::from_str::<proto::report::RoundReport>(&report).ok());
-    let task: String = task.chars().take(600).collect();
-    match report {
-        Some(report) => {
-            let files: Vec<&str> = report.files.iter().take(20).map(|file| file.path.as_str()).collect();
-            let undone = if undone { "; undone: these files are as they were before it" } else { "" };
-            format!("{task}\n→ {}; files: {}{undone}", report.outcome.as_str(), files.join(", "))
-        }
-        None => task,
+impl Earlier {
+    fn report(&self) -> Option<proto::report::RoundReport> {
+        serde_json::from_str(self.report.as_deref()?).ok()
     }
+}
+
+/// What later rounds are told of the earlier ones, oldest first: the last few, and how many there were before.
+fn in_short(earlier: &[Earlier]) -> Vec<String> {
+    let before = earlier.len().saturating_sub(EARLIER);
+    let mut out = Vec::new();
+    if before > 0 {
+        out.push(format!("{before} older rounds, left out here"));
+    }
+    out.extend(earlier[before..].iter().map(one_in_short));
+    out
+}
+
+fn one_in_short(earlier: &Earlier) -> String {
+    let mut task: String = earlier.task.chars().take(SAID).collect();
+    if task.len() < earlier.task.len() {
+        task.push_str(" […]");
+    }
+    let Some(report) = earlier.report() else { return task };
+    let mut files: Vec<String> = report.files.iter().take(NAMED).map(|file| file.path.clone()).collect();
+    if report.files.len() > NAMED {
+        files.push(format!("{} more", report.files.len() - NAMED));
+    }
+    let undone = if earlier.undone { "; undone: these files are as they were before it" } else { "" };
+    format!("{task}\n→ {}; files: {}{undone}", report.outcome.as_str(), files.join(", "))
+}
+
+/// What earlier rounds changed and nobody took back, the newest first.
+fn recent(earlier: &[Earlier]) -> Vec<RelPath> {
+    let mut out: Vec<RelPath> = Vec::new();
+    for report in earlier.iter().rev().take(REMEMBERED).filter(|one| !one.undone).filter_map(Earlier::report) {
+        for path in report.files.iter().filter_map(|file| RelPath::parse(&file.path).ok()) {
+            if out.len() < MOST_RECENT && !out.contains(&path) {
+                out.push(path);
+            }
+        }
+    }
+    out
 }
 
 struct Ear<'a> {

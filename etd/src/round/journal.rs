@@ -80,6 +80,11 @@ impl Journal {
         &self.order
     }
 
+    /// Whether a call was sent, be it by an earlier daemon.
+    pub fn was_sent(&self, key: &str) -> bool {
+        self.sent.lock().unwrap_or_else(PoisonError::into_inner).contains_key(key)
+    }
+
     /// The result of a step, if it is recorded.
     ///
     /// # Errors

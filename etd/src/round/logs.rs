@@ -18,7 +18,7 @@ use crate::calls::CallResult;
 pub(super) struct Decision<'a> {
     /// When, RFC 3339.
     pub timestamp: String,
-    /// `plan`, `coordinate`, `work`, `review`, `write`, `test`, `check`, `fix`, `synthesis`.
+    /// `plan`, `coordinate`, `work`, `look`, `review`, `write`, `test`, `check`, `fix`, `synthesis`.
     pub phase: &'a str,
     /// Who: subtask id, `planner`, `integrator`, `et` …
     pub agent: &'a str,

@@ -3,16 +3,23 @@
 //! It is straight code that awaits durable steps ([`Journal`]): to resume a round is to run the same function again. What is recorded is
 //! not done twice; what isn't is done, recorded, and only then has effects.
 
+mod ablation;
 mod board;
 mod checking;
 mod closing;
 mod context;
+mod continuing;
+mod fixing;
+mod handing;
+mod integrating;
 mod journal;
 mod judging;
 mod logs;
+mod looking;
 mod net;
 mod planning;
 mod resolving;
+mod settling;
 mod testing;
 #[cfg(test)]
 pub(crate) mod tests;

@@ -1,47 +1,44 @@
 //! The plan: read off the planner's stream, each subtask recorded before its worker starts.
 
-use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use proto::config::role;
-use proto::event::Event;
-use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, watch};
 
-use super::board::{self, Board, Progress};
+use super::board::Board;
 use super::context::{Listener, Question, RoundContext, Stop};
 use super::logs::Decision;
+use super::settling::{self, Drafted};
 use super::verdict::Halt;
 use crate::calls::Priority;
 use crate::plan::{self, CheckHint, Contract, Finished, Item, Known, Plan, PlanForm, PlanReader, Subtask};
+use crate::prompt::choice::{self, Choice};
 use crate::prompt::{self, FileView, PlannerBrief};
 use crate::provider::{OutputSchema, StopReason};
 use crate::relpath::RelPath;
-use crate::store::NewEvent;
+use crate::workspace::TreeFile;
 
 /// Items of a plan that may wait to be recorded.
 const ITEMS: usize = 1024;
 /// Questions to the planner: one, and one for the rest of a plan that was cut.
 const QUESTIONS: u32 = 2;
-/// Bytes of file contents that the planner is shown at most, before its window cuts further.
-const SHOWN: usize = 200_000;
-
-/// The plan as recorded once it is complete.
-#[derive(Serialize, Deserialize)]
-struct Complete {
-    plan: Plan,
-    added: Vec<(String, RelPath)>,
-}
+/// Bytes of a tree that are looked at to choose what the planner is shown, and those of the largest file.
+const READ: usize = 6 << 20;
+const MAX_READ: u64 = 512 << 10;
+/// Bytes of the head of a README and its like.
+const HEAD: usize = 8_000;
 
 /// Plans. Returns once the plan is complete and recorded; `progress` changes whenever a subtask may start.
 pub(super) async fn plan(cx: &RoundContext, board: &Board, progress: &watch::Sender<u64>) -> Result<(), Stop> {
+    settling::hold_back(cx, board)?;
     let mut known = recorded_subtasks(cx, board, progress)?;
     let mut contract = cx.journal.recorded::<Contract>("plan/contract")?;
     if let Some(contract) = &contract {
         board.lock().contract = contract.clone();
     }
     let mut notes = Vec::new();
+    let mut overlaps = Vec::new();
     let mut check = CheckHint::default();
     let mut form = PlanForm::Single;
     let mut whole = true;
@@ -53,6 +50,7 @@ pub(super) async fn plan(cx: &RoundContext, board: &Board, progress: &watch::Sen
         };
         whole = !cut;
         notes.extend(finished.notes);
+        overlaps.extend(finished.overlaps);
         if form == PlanForm::Single {
             form = finished.form;
         }
@@ -75,7 +73,8 @@ pub(super) async fn plan(cx: &RoundContext, board: &Board, progress: &watch::Sen
         board.lock().unfinished = true;
         cx.note("plan/unfinished", "the plan wasn't finished: what it left out isn't done".to_owned()).await?;
     }
-    complete(cx, board, progress, known, contract.unwrap_or_default(), check, form, notes).await
+    let plan = Plan { contract: contract.unwrap_or_default(), subtasks: known, check, form, notes };
+    settling::complete(cx, board, progress, Drafted { plan, overlaps, whole }).await
 }
 
 /// Subtasks that an earlier daemon recorded, in order.
@@ -107,6 +106,7 @@ async fn ask(
     let view = view(cx).await?;
     let before = known.clone();
     let base = Mutex::new(before.clone());
+    let has_contract = contract.is_some();
     let specialists: Vec<(String, String)> = if cx.spec.settings.skip.specialists {
         Vec::new()
     } else {
@@ -114,7 +114,7 @@ async fn ask(
         all.map(|(name, specialist)| (name.clone(), specialist.description.clone())).collect()
     };
     let (items, mut inbox) = mpsc::channel(ITEMS);
-    let stream = Stream { board, base: &base, reader: Mutex::new(reader(&before)), items };
+    let stream = Stream { board, base: &base, reader: Mutex::new(reader(&before, has_contract)), has_contract, items };
     // Of the attempt that was made last. It changes nothing in what is asked.
     let task_was_cut = AtomicBool::new(false);
     let question = Question {
@@ -131,7 +131,9 @@ async fn ask(
                     workers: cx.spec.settings.workers,
                     tree: &view.tree,
                     heads: &view.heads,
-                    files: &view.files,
+                    files: &view.choice.whole,
+                    outlines: &view.choice.outlines,
+                    dirs: &view.choice.dirs,
                     specialists: &specialists,
                     earlier: &cx.earlier,
                     known: &before,
@@ -197,7 +199,7 @@ async fn ask(
         cx.note("plan/task_cut", text.to_owned()).await?;
     }
     let cut = record.stop == StopReason::Length;
-    let mut whole = reader(&base.into_inner().unwrap_or_else(PoisonError::into_inner));
+    let mut whole = reader(&base.into_inner().unwrap_or_else(PoisonError::into_inner), has_contract);
     let mut items = whole.push(&record.text);
     let mut finished = whole.finish(cut);
     items.append(&mut finished.items);
@@ -243,16 +245,7 @@ async fn take(
     subtask: Subtask,
     known: &mut Vec<Subtask>,
 ) -> Result<(), Stop> {
-    let paths = |paths: &[RelPath]| paths.iter().map(ToString::to_string).collect();
-    let event = Event::PlanSubtask {
-        id: subtask.id.clone(),
-        title: subtask.title.clone(),
-        owns: paths(&subtask.owns),
-        reads: paths(&subtask.reads),
-        after: subtask.after.clone(),
-        specialist: subtask.specialist.clone(),
-    };
-    let events = vec![NewEvent::new(format!("plan.subtask/{}", subtask.id), event)];
+    let events = vec![settling::shown(format!("plan.subtask/{}", subtask.id), &subtask)];
     let key = format!("plan/subtask/{}", known.len() + 1);
     cx.journal.record(&key, None, &subtask, events, Vec::new()).await?;
     board.lock().add(subtask.clone());
@@ -261,101 +254,25 @@ async fn take(
     Ok(())
 }
 
-#[allow(clippy::too_many_arguments, reason = "the parts of one plan")]
-async fn complete(
-    cx: &RoundContext,
-    board: &Board,
-    progress: &watch::Sender<u64>,
-    subtasks: Vec<Subtask>,
-    contract: Contract,
-    check: CheckHint,
-    form: PlanForm,
-    notes: Vec<String>,
-) -> Result<(), Stop> {
-    let complete = match cx.journal.recorded::<Complete>("plan/complete")? {
-        Some(complete) => complete,
-        None => {
-            let mut plan = Plan { contract, subtasks, check, form, notes };
-            let begun: BTreeSet<String> = {
-                let known = board.lock();
-                let begun = known.pieces.iter().filter(|piece| piece.progress != Progress::Waiting);
-                begun.map(|piece| piece.subtask.id.clone()).collect()
-            };
-            let existing: BTreeSet<RelPath> = match cx.on_workspace(|workspace| workspace.list().files).await? {
-                Some(files) => files.into_iter().map(|file| file.path).collect(),
-                None => BTreeSet::new(),
-            };
-            let max = usize::try_from(cx.spec.settings.max_subtasks).unwrap_or(usize::MAX);
-            plan.notes.extend(plan::over_limit(plan.subtasks.len(), max));
-            let added = plan::validate(&mut plan, &begun, &|path| existing.contains(path));
-            let complete = Complete { plan, added };
-            let event = Event::PlanReady {
-                subtasks: u32::try_from(complete.plan.subtasks.len()).unwrap_or(u32::MAX),
-                form: form_name(complete.plan.form).to_owned(),
-                notes: complete.plan.notes.clone(),
-                spent: board.lock().spent(),
-            };
-            cx.journal
-                .record("plan/complete", None, &complete, vec![NewEvent::new("plan.ready", event)], Vec::new())
-                .await?;
-            complete
-        }
-    };
-    if let Ok(text) = serde_json::to_string_pretty(&complete.plan) {
-        cx.logs.file("_plan.json", &text);
-    }
-    adopt(&mut board.lock(), complete);
-    progress.send_modify(|version| *version += 1);
-    Ok(())
-}
-
-/// Puts the validated plan on the board; what has begun keeps its progress.
-fn adopt(known: &mut board::Known, complete: Complete) {
-    known.contract = complete.plan.contract;
-    known.hint = complete.plan.check;
-    known.form = form_name(complete.plan.form).to_owned();
-    for subtask in complete.plan.subtasks {
-        for path in &subtask.owns {
-            known.owners.claim(path.clone(), &subtask.id);
-        }
-        if let Some(piece) = known.pieces.iter_mut().find(|piece| piece.subtask.id == subtask.id) {
-            piece.subtask = subtask;
-        }
-    }
-    for (id, path) in complete.added {
-        known.owners.claim(path.clone(), &id);
-        if let Some(piece) = known.pieces.iter_mut().find(|piece| piece.subtask.id == id) {
-            piece.added.insert(path);
-        }
-    }
-    known.planned = true;
-}
-
-fn form_name(form: PlanForm) -> &'static str {
-    match form {
-        PlanForm::Json => "json",
-        PlanForm::Prose => "prose",
-        PlanForm::Single => "single",
-    }
-}
-
 /// Feeds the planner's stream to the reader.
 struct Stream<'a> {
     board: &'a Board,
     /// What was known when the text began.
     base: &'a Mutex<Vec<Subtask>>,
     reader: Mutex<PlanReader>,
+    /// Whether the contract was known when it began.
+    has_contract: bool,
     items: mpsc::Sender<Item>,
 }
 
-fn reader(known: &[Subtask]) -> PlanReader {
-    PlanReader::new(Known { subtasks: known.to_vec() })
+fn reader(known: &[Subtask], contract: bool) -> PlanReader {
+    PlanReader::new(Known { subtasks: known.to_vec(), contract })
 }
 
 impl Listener for Stream<'_> {
     fn restart(&self) {
         let known: Vec<Subtask> = self.board.lock().pieces.iter().map(|piece| piece.subtask.clone()).collect();
-        *self.reader.lock().unwrap_or_else(PoisonError::into_inner) = reader(&known);
+        *self.reader.lock().unwrap_or_else(PoisonError::into_inner) = reader(&known, self.has_contract);
         *self.base.lock().unwrap_or_else(PoisonError::into_inner) = known;
     }
 
@@ -371,30 +288,46 @@ impl Listener for Stream<'_> {
 }
 
 /// What the planner is shown of an existing tree.
+#[derive(Default)]
 struct View {
-    tree: Vec<crate::workspace::TreeFile>,
+    tree: Vec<TreeFile>,
     heads: Vec<FileView>,
-    files: Vec<FileView>,
+    choice: Choice,
 }
 
 async fn view(cx: &RoundContext) -> Result<View, Stop> {
-    let seen = cx.on_workspace(|workspace| {
+    let (task, recent) = (cx.spec.task.clone(), cx.recent.clone());
+    let seen = cx.on_workspace(move |workspace| {
         let tree = workspace.list().files;
         let is_head = |path: &RelPath| matches!(path.as_str(), "AGENTS.md" | "CLAUDE.md" | "README.md" | "README");
+        let mut order: Vec<&TreeFile> = tree.iter().filter(|file| file.bytes <= MAX_READ).collect();
+        if tree.iter().map(|file| file.bytes).sum::<u64>() > READ as u64 {
+            order.sort_by_key(|file| !is_head(&file.path) && !choice::is_likely(&task, &file.path));
+        }
         let mut heads = Vec::new();
         let mut files = Vec::new();
         let mut bytes = 0;
-        for file in &tree {
-            if bytes + file.bytes as usize > SHOWN && !is_head(&file.path) {
+        for file in order {
+            if bytes + file.bytes as usize > READ {
                 continue;
             }
             let Ok(Some(content)) = workspace.read(&file.path) else { continue };
             let Ok(text) = String::from_utf8(content.bytes) else { continue };
             bytes += text.len();
-            let view = FileView { path: file.path.clone(), text };
-            if is_head(&file.path) { heads.push(view) } else { files.push(view) }
+            let mut view = FileView { path: file.path.clone(), text };
+            if is_head(&file.path) {
+                if view.text.len() > HEAD {
+                    let cut = view.text.floor_char_boundary(HEAD);
+                    let left = view.text.split_off(cut).len();
+                    view.text.push_str(&format!("\n[… {left} bytes left out …]\n"));
+                }
+                heads.push(view);
+            } else {
+                files.push(view);
+            }
         }
-        View { tree, heads, files }
+        files.sort_by(|a, b| a.path.cmp(&b.path));
+        View { choice: choice::choose(&task, &recent, files), tree, heads }
     });
-    Ok(seen.await?.unwrap_or(View { tree: Vec::new(), heads: Vec::new(), files: Vec::new() }))
+    Ok(seen.await?.unwrap_or_default())
 }

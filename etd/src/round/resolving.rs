@@ -1,11 +1,12 @@
 //! An answer's edits and moves become whole contents, by what the worker was shown. A step: what is there changes when they land, and a
 //! round that is resumed must come to the same contents.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use proto::report::Refusal;
 use serde::{Deserialize, Serialize};
 
+use super::ablation::{Part, without};
 use super::board::Known;
 use super::context::{RoundContext, Seen, Stop};
 use crate::answer::{self, Answer, Current, Failed, Resolved};
@@ -21,6 +22,8 @@ struct Recorded {
     files: BTreeMap<RelPath, Option<Hash>>,
     failed: Vec<(RelPath, String)>,
     unseen: Vec<RelPath>,
+    #[serde(default)]
+    misapplied: bool,
 }
 
 /// What an answer makes of the tree. `seen` is what the worker was shown, `kept` what it gave before and that hasn't landed.
@@ -45,13 +48,8 @@ pub(super) async fn resolve(
     let read = cx.on_workspace(move |workspace| {
         paths.into_iter().map(|path| (path.clone(), current(workspace, &path, &shown))).collect::<BTreeMap<_, _>>()
     });
-    let mut there = read.await?.unwrap_or_default();
-    for (path, content) in kept {
-        let text = content.clone().map_or(Current::Absent, Current::Text);
-        there.insert(path.clone(), text);
-    }
-    // Without a work dir nothing is there.
-    let resolved = answer::resolve(answer, &|path| there.get(path).cloned().unwrap_or(Current::Absent));
+    let there = read.await?.unwrap_or_default();
+    let resolved = fitting(answer, &there, kept);
     let mut blobs = Vec::new();
     let mut files = BTreeMap::new();
     for (path, content) in &resolved.files {
@@ -62,15 +60,38 @@ pub(super) async fn resolve(
         files.insert(path.clone(), hash);
     }
     let failed = resolved.failed.iter().map(|failed| (failed.path.clone(), failed.reason.clone())).collect();
-    let recorded = Recorded { files, failed, unseen: resolved.unseen.clone() };
+    let recorded = Recorded { files, failed, unseen: resolved.unseen.clone(), misapplied: resolved.misapplied };
     cx.journal.record(&key, None, &recorded, Vec::new(), blobs).await?;
     Ok(resolved)
+}
+
+/// Edits for what was kept of earlier answers, or else for what is in the tree: who is asked again may repeat all edits of a file, mended.
+fn fitting(answer: &Answer, there: &BTreeMap<RelPath, Current>, kept: &Contents) -> Resolved {
+    let resolve = |anew: &BTreeSet<RelPath>| {
+        answer::resolve(answer, &|path| match kept.get(path).filter(|_| !anew.contains(path)) {
+            Some(content) => content.clone().map_or(Current::Absent, Current::Text),
+            // Without a work dir nothing is there.
+            None => there.get(path).cloned().unwrap_or(Current::Absent),
+        })
+    };
+    let failed = |resolved: &Resolved| -> BTreeSet<RelPath> {
+        resolved.failed.iter().map(|failed| failed.path.clone()).collect()
+    };
+    let first = resolve(&BTreeSet::new());
+    let mut anew: BTreeSet<RelPath> = failed(&first).into_iter().filter(|path| kept.contains_key(path)).collect();
+    if anew.is_empty() {
+        return first;
+    }
+    let bad = failed(&resolve(&anew));
+    anew.retain(|path| !bad.contains(path));
+    if anew.is_empty() { first } else { resolve(&anew) }
 }
 
 async fn restored(cx: &RoundContext, recorded: Recorded) -> Result<Resolved, Stop> {
     let mut resolved = Resolved {
         failed: recorded.failed.into_iter().map(|(path, reason)| Failed { path, reason }).collect(),
         unseen: recorded.unseen,
+        misapplied: recorded.misapplied,
         ..Resolved::default()
     };
     for (path, hash) in recorded.files {
@@ -106,6 +127,13 @@ fn current(workspace: &Workspace, path: &RelPath, seen: &Seen) -> Current {
     }
 }
 
+/// Notes whose edits didn't apply: a model that fails at it is asked for whole files.
+pub(super) fn note(known: &mut Known, model: &str, resolved: &Resolved) {
+    if resolved.misapplied {
+        *known.misapplied.entry(model.to_owned()).or_default() += 1;
+    }
+}
+
 /// Takes what isn't this worker's from what failed or wasn't shown; it is refused, not asked again. `lent`: files that it may write besides
 /// its own.
 pub(super) fn not_mine(known: &Known, worker: &str, lent: &[RelPath], resolved: &mut Resolved) -> Vec<Refusal> {
@@ -115,7 +143,7 @@ pub(super) fn not_mine(known: &Known, worker: &str, lent: &[RelPath], resolved: 
     };
     let other = |path: &RelPath| {
         let owner = known.owners.owner_of(path).filter(|owner| *owner != worker && !lent.contains(path));
-        owner.map(str::to_owned)
+        owner.filter(|_| !without(Part::Ownership)).map(str::to_owned)
     };
     for path in std::mem::take(&mut resolved.unseen) {
         let reason = match other(&path) {
@@ -197,4 +225,40 @@ pub(super) fn without_foreign_moves(
 pub(super) fn moved_to(path: &RelPath, files: &Contents, moves: &[(RelPath, RelPath)]) -> Option<RelPath> {
     let gone = files.get(path).is_some_and(Option::is_none);
     moves.iter().find(|(from, _)| gone && from == path).map(|(_, to)| to.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may")]
+    use super::*;
+    use crate::answer::Expected;
+
+    #[test]
+    fn edits_are_for_what_was_kept_or_else_for_the_tree() {
+        let path = RelPath::parse("a.py").unwrap();
+        let tree = "one = 1\ntwo = 2\nlast = 9\n";
+        let kept = "one = 1\ntwo = (2\nlast = 8\n";
+        let edit = |pairs: &[(&str, &str)]| {
+            let hunk = |(old, new): &(&str, &str)| format!("<<<<<<< SEARCH\n{old}\n=======\n{new}\n>>>>>>> REPLACE\n");
+            format!("===FILE: a.py===\n{}===ENDFILE===\n", pairs.iter().map(hunk).collect::<String>())
+        };
+        // What is edited, what comes of it, whether all applied.
+        let table = [
+            // Only what was wrong, on top of what was given before.
+            (edit(&[("two = (2", "two = (2)")]), "one = 1\ntwo = (2)\nlast = 8\n", true),
+            // All of it once more.
+            (edit(&[("two = 2", "two = (2)"), ("last = 9", "last = 8")]), "one = 1\ntwo = (2)\nlast = 8\n", true),
+            // Neither: what was given before stays.
+            (edit(&[("two = 5", "two = (2)"), ("one = 1", "one = 0")]), "one = 0\ntwo = (2\nlast = 8\n", false),
+        ];
+        for (text, expected, all) in table {
+            let owns = [path.clone()];
+            let answer = answer::read(&text, &Expected { owns: &owns, work_dir_name: "work", cut: false });
+            let there = BTreeMap::from([(path.clone(), Current::Text(tree.to_owned()))]);
+            let kept = Contents::from([(path.clone(), Some(kept.to_owned()))]);
+            let resolved = fitting(&answer, &there, &kept);
+            assert_eq!(resolved.files[&path].as_deref(), Some(expected), "{text}");
+            assert_eq!(resolved.failed.is_empty(), all, "{text}");
+        }
+    }
 }

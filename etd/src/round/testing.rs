@@ -32,7 +32,7 @@ pub(super) async fn test(cx: &RoundContext, board: &Board) -> Result<(), Stop> {
         return Ok(());
     }
     let (files, seen) = cx.views(paths).await?;
-    let contract = board.lock().contract.clone();
+    let contract = board.lock().agreed();
     let event = Event::WorkerStarted { worker: TESTER.to_owned(), title: "tests".to_owned(), attempt: 1 };
     let question = Question {
         key: "test/1".to_owned(),

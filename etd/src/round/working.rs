@@ -1,7 +1,7 @@
 //! The workers: each subtask starts when its place in the plan allows it, answers, is reviewed where a reviewer is configured, and its
 //! files land.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
@@ -10,22 +10,24 @@ use proto::event::Event;
 use proto::report::Refusal;
 use tokio::sync::watch;
 
+use super::ablation::{Part, without};
 use super::board::{Board, Progress};
-use super::context::{Question, RoundContext, Seen, Stop};
+use super::context::{Asked, Question, RoundContext, Seen, Stop};
+use super::continuing;
+use super::integrating;
 use super::judging::{Given, Lacking, judged};
 use super::logs::Decision;
+use super::looking::Syntax;
 use super::resolving::{self, Contents, Kept};
 use super::verdict::Halt;
 use super::writing::{self, Shrink, Wanted, Written};
 use crate::answer::{self, Answer, Expected, Problem};
-use crate::blame::INTEGRATOR;
 use crate::calls::{CallRecord, Priority};
 use crate::plan::{self, Subtask};
 use crate::prompt::{self, Retry, ReviewBrief, WorkerBrief};
 use crate::provider::StopReason;
 use crate::relpath::RelPath;
 use crate::store::NewEvent;
-use crate::workspace::policy;
 
 /// Times that an answer without usable files, and one whose files changed meanwhile, is asked again.
 const RETRIES: u32 = 1;
@@ -41,7 +43,7 @@ pub(super) async fn work(cx: &RoundContext, board: &Board, progress: &watch::Sen
         if !over {
             for subtask in startable(cx, board, running.len()) {
                 board.lock().progress(&subtask.id, Progress::Running);
-                running.push(subtask_to_its_end(cx, board, subtask));
+                running.push(with_its_parts(cx, board, subtask));
             }
         }
         if running.is_empty() && (over || board.lock().planned) {
@@ -62,7 +64,7 @@ pub(super) async fn work(cx: &RoundContext, board: &Board, progress: &watch::Sen
     }
     match halted {
         Some(halt) => Err(halt.into()),
-        None => take_over(cx, board).await,
+        None => integrating::integrate(cx, board).await,
     }
 }
 
@@ -70,6 +72,9 @@ pub(super) async fn work(cx: &RoundContext, board: &Board, progress: &watch::Sen
 fn startable(cx: &RoundContext, board: &Board, running: usize) -> Vec<Subtask> {
     let room = usize::try_from(cx.spec.settings.workers).unwrap_or(usize::MAX).saturating_sub(running);
     let known = board.lock();
+    if known.settling {
+        return Vec::new();
+    }
     let subtasks: Vec<Subtask> = known.pieces.iter().map(|piece| piece.subtask.clone()).collect();
     let ids = |wanted: &dyn Fn(Progress) -> bool| -> BTreeSet<String> {
         let pieces = known.pieces.iter().filter(|piece| wanted(piece.progress));
@@ -79,6 +84,53 @@ fn startable(cx: &RoundContext, board: &Board, running: usize) -> Vec<Subtask> {
     let ended = ids(&Progress::is_over);
     let ready = plan::ready(&subtasks, &started, &ended, known.planned);
     subtasks.into_iter().filter(|subtask| ready.contains(&subtask.id)).take(room).collect()
+}
+
+/// Does a subtask that may stand for several: those are shown beside it, at no cost of their own.
+async fn with_its_parts(cx: &RoundContext, board: &Board, subtask: Subtask) -> Result<(), Stop> {
+    let id = subtask.id.clone();
+    let parts: Vec<Subtask> = {
+        let known = board.lock();
+        let parts = known.piece(&id).map(|piece| piece.parts.clone()).unwrap_or_default();
+        parts.into_iter().filter(|part| part.id != id).collect()
+    };
+    for part in &parts {
+        let event = Event::WorkerStarted { worker: part.id.clone(), title: part.title.clone(), attempt: 1 };
+        cx.journal.say(format!("worker.started/{}/1", part.id), event).await?;
+    }
+    subtask_to_its_end(cx, board, subtask).await?;
+    let mut model = String::new();
+    for attempt in (1..).take_while(|_| !parts.is_empty()) {
+        let Some(asked) = cx.journal.recorded::<Asked>(&format!("work/{id}/{attempt}"))? else { break };
+        model = asked.result.map_or(model, |record| record.model);
+    }
+    for part in &parts {
+        let (usable, files) = {
+            let known = board.lock();
+            let there = |path: &&RelPath| known.files.get(*path).is_some_and(|file| file.current.is_some());
+            let files = part.owns.iter().filter(there).map(ToString::to_string).collect();
+            let usable = known.piece(&id).is_some_and(|piece| piece.progress == Progress::Usable);
+            (usable, files)
+        };
+        let (key, event) = if usable {
+            let event = Event::WorkerFinished {
+                worker: part.id.clone(),
+                attempt: 1,
+                model: model.clone(),
+                tokens_in: 0,
+                tokens_out: 0,
+                duration_ms: 0,
+                files,
+                spent: board.lock().spent(),
+            };
+            ("finished", event)
+        } else {
+            let reason = format!("{id}, with which it was done, gave no usable answer");
+            ("failed", Event::WorkerFailed { worker: part.id.clone(), attempt: 1, reason, again: false })
+        };
+        cx.journal.say(format!("worker.{key}/{}/1", part.id), event).await?;
+    }
+    Ok(())
 }
 
 /// An answer that could be used.
@@ -94,35 +146,68 @@ struct Candidate {
     stale: bool,
 }
 
+impl Candidate {
+    fn unreviewed(kept: &Kept, answer: Answer, mut seen: Seen, stale: bool) -> Self {
+        seen.extend(kept.based.clone());
+        let (files, moves, refused) = (kept.files.clone(), kept.moves.clone(), kept.refused.clone());
+        Self { score: None, files, moves, answer, refused, seen, stale }
+    }
+}
+
 async fn subtask_to_its_end(cx: &RoundContext, board: &Board, subtask: Subtask) -> Result<(), Stop> {
     let id = subtask.id.clone();
-    let mut tries = Tries { unusable: RETRIES, conflict: RETRIES, low: cx.spec.settings.guardrail_retries };
+    let mut tries =
+        Tries { unusable: RETRIES, words: RETRIES, conflict: RETRIES, low: cx.spec.settings.guardrail_retries };
     let mut attempt = 0;
     let mut retry: Option<(String, String)> = None;
     let mut best: Option<Candidate> = None;
+    let mut syntax = Syntax::new(format!("work/{id}"), &id, &[]);
+    // What doesn't parse, while it is asked for again.
+    let mut spare: Option<Candidate> = None;
+    let mut late = None;
     let mut shrink = Shrink::Ask;
     // Complete files of answers that weren't complete themselves.
     let mut kept = Kept::default();
     loop {
         attempt += 1;
-        let Some((record, seen)) = ask(cx, board, &subtask, attempt, retry.as_ref()).await? else {
-            let progress = if best.is_some() { break } else { Progress::Unserved };
-            board.lock().progress(&id, progress);
-            return Ok(());
+        let asked = ask(cx, board, &subtask, attempt, retry.as_ref()).await;
+        if !matches!(asked, Ok(Some(_))) {
+            best = best.or(spare.take());
+        }
+        let (record, seen) = match asked {
+            Ok(Some(asked)) => asked,
+            Ok(None) => {
+                let progress = if best.is_some() { break } else { Progress::Unserved };
+                board.lock().progress(&id, progress);
+                return Ok(());
+            }
+            // What there is is paid for: it lands.
+            Err(Stop::Halt(halt @ (Halt::Budget(..) | Halt::Deadline))) if best.is_some() => {
+                late = Some(halt);
+                break;
+            }
+            Err(stop) => return Err(stop),
         };
         let owns = owned(board, &id);
         let answer = read(cx, &record, &owns);
         let key = format!("work/{id}/{attempt}");
         let mut resolved = resolving::resolve(cx, &key, &answer, &seen, &kept.still(&seen)).await?;
+        resolving::note(&mut board.lock(), &record.model, &resolved);
         kept.refused.extend(resolving::not_mine(&board.lock(), &id, &[], &mut resolved));
         kept.take(resolved.files, &answer.moves, &seen);
         let given = Given { answer: &answer, failed: &resolved.failed, files: &kept.files };
         let lacking = judged(cx, board, &subtask, attempt, &record, given).await?;
         if let Some(Lacking { reason, .. }) = &lacking {
-            let again = tries.unusable > 0;
+            // Words alone are cheap, and say nothing of whether it can: one more question is better than a part that is missing.
+            let words = answer.files.is_empty() && answer.edits.is_empty() && answer.problems.is_empty();
+            let words = words && kept.files.is_empty() && tries.words > 0;
+            let again = tries.unusable > 0 || words;
             failed(cx, &id, attempt, reason, again).await?;
             if again {
-                tries.unusable -= 1;
+                match tries.unusable.checked_sub(1) {
+                    Some(left) => tries.unusable = left,
+                    None => tries.words -= 1,
+                }
                 retry = Some((record.text, reason.clone()));
                 continue;
             }
@@ -135,10 +220,17 @@ async fn subtask_to_its_end(cx: &RoundContext, board: &Board, subtask: Subtask) 
                 return refuse(cx, board, &id, &answer, kept.refused).await;
             }
         }
+        if let Some(reason) = syntax.judge(cx, board, attempt, &mut kept).await? {
+            failed(cx, &id, attempt, &reason, true).await?;
+            retry = Some((record.text, reason));
+            // If nothing better comes.
+            spare = Some(Candidate::unreviewed(&kept, answer, seen, lacking.is_some_and(|one| one.stale)));
+            continue;
+        }
+        spare = None;
         let Kept { files, moves, based, refused } = std::mem::take(&mut kept);
         let mut seen = seen;
         seen.extend(based);
-        let mut late = None;
         let score = match review(cx, board, &subtask, attempt, &record.text).await {
             Ok(score) => score,
             // The answer is paid for: it lands without a review.
@@ -194,13 +286,15 @@ async fn subtask_to_its_end(cx: &RoundContext, board: &Board, subtask: Subtask) 
         // Nobody is asked any more.
         let shrink = if shrink == Shrink::Ask { Shrink::Refuse } else { shrink };
         let written = land(cx, board, &id, attempt, &candidate, shrink).await?;
-        return settle(cx, board, &subtask, candidate, &written).await;
+        settle(cx, board, &subtask, candidate, &written).await?;
     }
-    Ok(())
+    late.map_or(Ok(()), |halt| Err(halt.into()))
 }
 
 struct Tries {
     unusable: u32,
+    /// Further ones for answers in words alone.
+    words: u32,
     conflict: u32,
     low: u32,
 }
@@ -223,6 +317,8 @@ async fn ask(
     let (own, mut seen) = cx.views(own_paths.clone()).await?;
     let (reads, reads_seen) = cx.views(subtask.reads.clone()).await?;
     seen.extend(reads_seen);
+    let shown = own_paths.iter().cloned().chain(subtask.reads.iter().cloned()).collect();
+    let neighbours = cx.neighbours(&own, shown, subtask.instructions.clone()).await?;
     let key = format!("work/{}/{attempt}", subtask.id);
     let event = Event::WorkerStarted { worker: subtask.id.clone(), title: subtask.title.clone(), attempt };
     let question = Question {
@@ -239,6 +335,7 @@ async fn ask(
                 subtask,
                 own: &own,
                 reads: &reads,
+                neighbours: &neighbours,
                 brief: brief.as_deref(),
                 earlier: &cx.earlier,
                 retry: retry.map(|(answer, reason)| Retry { answer, reason }),
@@ -251,7 +348,7 @@ async fn ask(
         seen,
         listener: None,
     };
-    let (asked, fresh) = cx.ask(board, question).await?;
+    let (asked, fresh) = continuing::ask(cx, board, question, &own_paths).await?;
     let (outcome, detail, tokens) = match &asked.result {
         Ok(record) => ("answered", record.model.clone(), record.usage.input + record.usage.output),
         Err(failure) => ("no answer", failure.to_string(), 0),
@@ -359,16 +456,18 @@ pub(super) fn share_out(
     moves: &[(RelPath, RelPath)],
     may_claim: bool,
 ) -> (Vec<Wanted>, Vec<Refusal>) {
+    let anybody = without(Part::Ownership);
+    let may_claim = may_claim || anybody;
     let mut known = board.lock();
     let mut wanted = Vec::new();
-    let may_write = |path: &RelPath| known.owners.owner_of(path).map_or(may_claim, |owner| owner == worker);
+    let may_write = |path: &RelPath| known.owners.owner_of(path).map_or(may_claim, |owner| anybody || owner == worker);
     let (files, mut refused) = resolving::without_foreign_moves(files, moves, worker, &may_write);
     for (path, content) in &files {
         if may_claim {
             known.owners.claim(path.clone(), worker);
         }
         match known.owners.owner_of(path) {
-            Some(owner) if owner == worker => {
+            Some(owner) if anybody || owner == worker => {
                 let moved_to = resolving::moved_to(path, &files, moves);
                 wanted.push(Wanted { path: path.clone(), content: content.clone(), shrink: Shrink::Refuse, moved_to })
             }
@@ -455,49 +554,5 @@ async fn settle(
     if !candidate.answer.remarks.is_empty() {
         known.notes.push((subtask.id.clone(), candidate.answer.remarks));
     }
-    Ok(())
-}
-
-/// Files that nobody owns and that a worker gave nevertheless: the integrator takes the first one of each path over as it is, which
-/// saves a call.
-async fn take_over(cx: &RoundContext, board: &Board) -> Result<(), Stop> {
-    if cx.workspace.is_none() {
-        return Ok(());
-    }
-    let offers = {
-        let mut known = board.lock();
-        let order: Vec<String> = known.pieces.iter().map(|piece| piece.subtask.id.clone()).collect();
-        let mut offers = std::mem::take(&mut known.offers);
-        // In the plan's order, whoever was quicker.
-        offers.sort_by_key(|(worker, ..)| order.iter().position(|id| id == worker));
-        let mut taken: BTreeMap<RelPath, (String, String)> = BTreeMap::new();
-        for (worker, path, content) in offers {
-            if known.owners.owner_of(&path).is_none() {
-                taken.entry(path).or_insert((worker, content));
-            }
-        }
-        taken
-    };
-    if offers.is_empty() {
-        return Ok(());
-    }
-    let (_, seen) = cx.views(offers.keys().cloned().collect()).await?;
-    let mut wanted = Vec::new();
-    let mut refused = Vec::new();
-    for (path, (worker, content)) in offers {
-        // What is there already wasn't shown to the worker: it isn't overwritten.
-        let there = !seen.get(&path).is_some_and(Option::is_none);
-        let unseen = || "no subtask owns it, and its content wasn't shown".to_owned();
-        match policy::may_write(&path, &cx.spec.task) {
-            Ok(_) if !there => {
-                wanted.push(Wanted { path, content: Some(content), shrink: Shrink::Refuse, moved_to: None })
-            }
-            // Whoever asked for it is told, not the integrator, who only would have carried it out.
-            Ok(_) => refused.push(Refusal { path: path.to_string(), reason: unseen(), worker }),
-            Err(reason) => refused.push(Refusal { path: path.to_string(), reason, worker }),
-        }
-    }
-    let seen = Seen::new();
-    writing::write(cx, board, "takeover", INTEGRATOR, wanted, &seen, refused).await?;
     Ok(())
 }

@@ -2,12 +2,13 @@
 //!
 //! A crash between the two records is mended by doing it again: the same change is no change the second time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use proto::event::Event;
 use proto::report::Refusal;
 use serde::{Deserialize, Serialize};
 
+use super::ablation::{Part, without};
 use super::board::{Board, Touched};
 use super::context::{RoundContext, Seen, Stop};
 use super::logs::Decision;
@@ -57,6 +58,9 @@ pub(super) struct Intent {
     /// Dirs that come into being with new files.
     #[serde(default)]
     pub(super) dirs: Vec<RelPath>,
+    /// Files that are deleted because they move there: only once they have landed.
+    #[serde(default)]
+    moves: BTreeMap<RelPath, RelPath>,
 }
 
 /// What was done.
@@ -111,6 +115,9 @@ pub(super) async fn write(
             intent
         }
     };
+    for (path, mode) in &intent.modes {
+        board.lock().modes.entry(path.clone()).or_insert(*mode);
+    }
     proto::hooks::pause("round.write_intended").await;
     let written = carry_out(cx, key, worker, intent).await?;
     note(board, worker, &written);
@@ -129,7 +136,18 @@ pub(super) fn claims(cx: &RoundContext, board: &Board, key: &str, worker: &str) 
     Ok(())
 }
 
-/// Puts files back to recorded contents.
+/// Files that weren't there before the round's recorded writes, by their folded paths.
+pub(super) fn created_before(cx: &RoundContext) -> Result<BTreeSet<String>, Stop> {
+    let mut created = BTreeSet::new();
+    for key in cx.journal.recorded_before().iter().filter(|key| key.starts_with("write/")) {
+        let intent = cx.journal.recorded::<Intent>(key)?.unwrap_or_default();
+        let new = intent.changes.iter().filter(|change| change.before.is_none());
+        created.extend(new.map(|change| change.path.folded()));
+    }
+    Ok(created)
+}
+
+/// Puts files back to recorded contents; those that come back get the mode bits that they were deleted with.
 pub(super) async fn restore(
     cx: &RoundContext,
     board: &Board,
@@ -142,8 +160,9 @@ pub(super) async fn restore(
     let intent = match cx.journal.recorded::<Intent>(&intent_key)? {
         Some(intent) => intent,
         None => {
-            let intent =
-                Intent { changes: changes.into_iter().map(|(change, _)| change).collect(), ..Intent::default() };
+            let changes = changes.into_iter().map(|(change, _)| change).collect();
+            let modes = board.lock().modes.clone();
+            let intent = Intent { changes, modes, ..Intent::default() };
             cx.journal.record(&intent_key, None, &intent, Vec::new(), Vec::new()).await?;
             intent
         }
@@ -190,6 +209,8 @@ fn decide(
             }
         };
         let before = seen.get(&path).cloned().flatten();
+        let before =
+            if without(Part::Ownership) { current.as_ref().map(|current| current.hash.clone()) } else { before };
         let found = current.as_ref().map(|current| current.hash.clone());
         let after = content.map(|content| content::adapt(&content, current.as_ref().map(|c| c.bytes.as_slice())));
         let after_hash = after.as_deref().map(Hash::of);
@@ -230,11 +251,37 @@ fn decide(
     for (from, to) in moves {
         if !intent.changes.iter().any(|change| change.path == to && change.after.is_some()) {
             intent.changes.retain(|change| change.path != from);
-            let reason = format!("it stays, as {to} can't be written");
-            intent.refused.push(Refusal { path: from.to_string(), reason, worker: worker.to_owned() });
+            intent.refused.push(Refusal { path: from.to_string(), reason: stays(&to), worker: worker.to_owned() });
+        } else {
+            intent.moves.insert(from, to);
         }
     }
+    // What moves away goes last.
+    intent.changes.sort_by_key(|change| intent.moves.contains_key(&change.path));
     (intent, blobs)
+}
+
+fn stays(to: &RelPath) -> String {
+    format!("it stays, as {to} can't be written")
+}
+
+/// Makes changes in their order. A file stays where the one that it moves to didn't land.
+fn apply_all(workspace: &Workspace, intent: &Intent, contents: &[Option<Vec<u8>>]) -> Vec<Result<Applied, ApplyError>> {
+    let changes = &intent.changes;
+    let mut results: Vec<Result<Applied, ApplyError>> = Vec::with_capacity(changes.len());
+    for (change, content) in changes.iter().zip(contents) {
+        let lost = intent.moves.get(&change.path).filter(|to| {
+            let landed = changes.iter().zip(&results).any(|(one, result)| one.path == **to && result.is_ok());
+            !landed
+        });
+        // Of a file that comes back; one that is there has its own.
+        let mode = intent.modes.get(&change.path).copied().filter(|_| change.before.is_none());
+        results.push(match lost {
+            Some(to) => Err(ApplyError::Refused { path: change.path.clone(), reason: stays(to) }),
+            None => workspace.apply_as(change, content.as_deref(), mode),
+        });
+    }
+    results
 }
 
 /// Makes the changes of an intent, and records what came of them.
@@ -252,14 +299,8 @@ async fn carry_out(cx: &RoundContext, key: &str, worker: &str, intent: Intent) -
     }
     let sizes: Vec<u64> =
         contents.iter().map(|content| content.as_ref().map_or(0, |bytes| bytes.len() as u64)).collect();
-    let changes = intent.changes.clone();
-    let results = cx
-        .on_workspace(move |workspace| {
-            let pairs = changes.iter().zip(&contents);
-            pairs.map(|(change, content)| workspace.apply(change, content.as_deref())).collect::<Vec<_>>()
-        })
-        .await?
-        .unwrap_or_default();
+    let done = intent.clone();
+    let results = cx.on_workspace(move |workspace| apply_all(workspace, &done, &contents)).await?.unwrap_or_default();
     proto::hooks::pause("round.written").await;
     let mut written =
         Written { done: Vec::new(), refused: intent.refused, conflicts: intent.conflicts, shrunk: intent.shrunk };
@@ -337,4 +378,34 @@ fn touch(board: &Board, worker: &str, change: &Change) {
     });
     touched.current.clone_from(&change.after);
     worker.clone_into(&mut touched.worker);
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may")]
+    use super::*;
+
+    #[test]
+    fn a_file_stays_where_the_one_it_moves_to_does_not_land() {
+        let hash = |text: &str| Some(Hash::of(text.as_bytes()));
+        // What stands at the new place by then → whether the old one goes.
+        for (there, moved) in [(None, true), (Some("by hand"), false)] {
+            let dir = tempfile::tempdir().unwrap();
+            std::fs::write(dir.path().join("a.c"), "old").unwrap();
+            if let Some(text) = there {
+                std::fs::write(dir.path().join("b.c"), text).unwrap();
+            }
+            let workspace = Workspace::open(dir.path(), None).unwrap();
+            let path = |text: &str| RelPath::parse(text).unwrap();
+            let changes = vec![
+                Change { path: path("b.c"), before: None, after: hash("old") },
+                Change { path: path("a.c"), before: hash("old"), after: None },
+            ];
+            let moves = BTreeMap::from([(path("a.c"), path("b.c"))]);
+            let intent = Intent { changes, moves, ..Intent::default() };
+            let results = apply_all(&workspace, &intent, &[Some(b"old".to_vec()), None]);
+            assert_eq!(results.iter().all(Result::is_ok), moved);
+            assert_eq!(dir.path().join("a.c").exists(), !moved);
+        }
+    }
 }

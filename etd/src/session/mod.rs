@@ -333,6 +333,17 @@ impl Engine {
             // A client retries with the same key: it is stored once.
             let _order = engine.sends.lock().await;
             let rounds = engine.store.read(move |reader| reader.rounds(session)).await?;
+            if let Some(row) = rounds.iter().find(|row| row.undo_ms.is_some() && row.undone_ms.is_none()) {
+                // A round on top of half of another one: neither could be undone any more.
+                return Err(SessionError::usage(
+                    format!(
+                        "the undo of round {} of session {} isn't finished: nothing was queued",
+                        row.round,
+                        session.short()
+                    ),
+                    format!("`et session undo {} {}` finishes it; then send again", session.short(), row.round),
+                ));
+            }
             let next = rounds.last().map_or(1, |row| row.round + 1);
             let before = vec![Change::SessionSpec { id: session, spec: Box::new(keep) }];
             engine.queue(session, next, &spec, &request.idempotency_key, before, &request.secrets).await

@@ -12,7 +12,12 @@ pub fn adapt(new: &str, existing: Option<&[u8]>) -> Vec<u8> {
     if !existing.ends_with(b"\n") && text.ends_with('\n') {
         text.pop();
     }
-    if mostly_crlf(existing) {
+    let crlf = existing.windows(2).filter(|pair| pair == b"\r\n").count();
+    let all = existing.iter().filter(|byte| **byte == b'\n').count();
+    let usual = if crlf * 2 > all { "\r\n" } else { "\n" };
+    if crlf > 0 && crlf < all {
+        text = with_ends_of(&text, &String::from_utf8_lossy(existing), usual);
+    } else if crlf > 0 {
         text = text.replace('\n', "\r\n");
     }
     if existing.starts_with(BOM.as_bytes()) {
@@ -21,10 +26,36 @@ pub fn adapt(new: &str, existing: Option<&[u8]>) -> Vec<u8> {
     text.into_bytes()
 }
 
-fn mostly_crlf(bytes: &[u8]) -> bool {
-    let all = bytes.iter().filter(|byte| **byte == b'\n').count();
-    let crlf = bytes.windows(2).filter(|pair| pair == b"\r\n").count();
-    crlf * 2 > all
+/// `text` with the line ends of the same lines in a file whose ends are mixed; a new line ends as the one above it, the first as is `usual`.
+fn with_ends_of(text: &str, existing: &str, usual: &str) -> String {
+    let existing = existing.strip_prefix(BOM).unwrap_or(existing);
+    let bare = |line: &str| line.trim_end_matches('\n').trim_end_matches('\r').to_owned();
+    let old: Vec<&str> = existing.split_inclusive('\n').collect();
+    let old_bare: Vec<String> = old.iter().map(|line| bare(line)).collect();
+    let new: Vec<String> = text.split_inclusive('\n').map(bare).collect();
+    let mut ends: Vec<Option<&str>> = vec![None; new.len()];
+    for op in similar::capture_diff_slices(similar::Algorithm::Myers, &old_bare, &new) {
+        if let similar::DiffOp::Equal { old_index, new_index, len } = op {
+            for step in 0..len {
+                let line = old[old_index + step];
+                if line.ends_with('\n') {
+                    ends[new_index + step] = Some(if line.ends_with("\r\n") { "\r\n" } else { "\n" });
+                }
+            }
+        }
+    }
+    let mut out = String::new();
+    let mut above = usual;
+    for (line, end) in new.iter().zip(ends) {
+        above = end.unwrap_or(above);
+        out.push_str(line);
+        out.push_str(above);
+    }
+    if !text.ends_with('\n') {
+        let end = if out.ends_with("\r\n") { 2 } else { 1 };
+        out.truncate(out.len().saturating_sub(end));
+    }
+    out
 }
 
 /// Lines below which a file may shrink at will.
@@ -80,6 +111,10 @@ mod tests {
             ("\u{feff}a\n", Some("\u{feff}x\n"), "\u{feff}a\n"),
             ("\u{feff}a\n", Some("x\n"), "a\n"),
             ("a\nb\n", Some("x\r\ny\nz\n"), "a\nb\n"),
+            ("x\nB\nz\n", Some("x\r\ny\nz\n"), "x\r\nB\r\nz\n"),
+            ("x\ny\nnew\nz\n", Some("x\r\ny\nz\r\n"), "x\r\ny\nnew\nz\r\n"),
+            ("x\nz\n", Some("x\r\ny\nz"), "x\r\nz"),
+            ("new\nx\ny\n", Some("x\ny\r\nz\r\n"), "new\r\nx\ny\r\n"),
             ("", Some("x"), ""),
         ];
         for (new, existing, expected) in table {

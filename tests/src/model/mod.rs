@@ -5,6 +5,7 @@
 //! nobody scripted, fail the test: [`Model::check`], which dropping the server does as well. Whatever it was asked stands in its [`Record`]s.
 
 mod fault;
+mod mind;
 mod on;
 mod record;
 mod serve;
@@ -23,10 +24,11 @@ use tokio::runtime::Runtime;
 use tokio::task::JoinHandle;
 
 pub use fault::{Echo, Fault, RetryAfter};
+pub use mind::{Mind, Said};
 pub use on::{Kind, On};
 pub use record::Record;
 pub use story::{Point, Story, Sub};
-pub use wire::Wire;
+pub use wire::{Asked, Wire};
 
 use shared::Shared;
 
@@ -48,11 +50,24 @@ impl Model {
     /// If it can't.
     #[must_use]
     pub fn start(story: Story) -> Self {
+        Self::serve(Shared::new(story, None))
+    }
+
+    /// Starts a server whose answers come from a mind instead of a story. Holds and faults work as with a story.
+    ///
+    /// # Panics
+    /// If it can't.
+    #[must_use]
+    pub fn start_with(mind: Arc<dyn Mind>) -> Self {
+        Self::serve(Shared::new(Story::new(), Some(mind)))
+    }
+
+    fn serve(shared: Shared) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port on 127.0.0.1");
         let address = listener.local_addr().expect("an address");
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
         let model = Self {
-            shared: Arc::new(Shared::new(story)),
+            shared: Arc::new(shared),
             address,
             runtime: Some(runtime.expect("a runtime")),
             accepting: Mutex::new(None),

@@ -48,6 +48,10 @@ pub struct Record {
     pub gone: bool,
     /// Whether it waits at a hold.
     pub held: bool,
+    /// The number that a mind gave its answer.
+    pub mark: Option<usize>,
+    /// Tokens of the prompt and of the answer, as they are reported.
+    pub tokens: Option<(u64, u64)>,
 }
 
 impl Record {

@@ -363,7 +363,7 @@ async fn finish(
         }
         fault => {
             // Counted as complete before the last byte leaves: whoever has that byte finds it so in the record.
-            let last = encoder.end(matches!(fault, Some(Fault::LengthCut)));
+            let last = encoder.end(reply.cut || matches!(fault, Some(Fault::LengthCut)));
             shared.ended(index, 200, true);
             writer.write_all(format!("{:x}\r\n{last}\r\n0\r\n\r\n", last.len()).as_bytes()).await?;
         }

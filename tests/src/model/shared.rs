@@ -1,16 +1,17 @@
 //! What the connections of a server share: the story, the records, and what waits on them.
 
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
 use super::fault::Fault;
+use super::mind::Mind;
 use super::on::{Kind, On};
 use super::record::Record;
 use super::serve::Request;
 use super::story::{Pace, Point, Story};
-use super::tell::{self, Told};
+use super::tell::{self, Answer, Told};
 use super::wire::{Asked, Encoder, Tokens, Wire};
 
 pub(crate) struct State {
@@ -25,6 +26,7 @@ pub(crate) struct Shared {
     started: Instant,
     state: Mutex<State>,
     pub(crate) changed: Condvar,
+    mind: Option<Arc<dyn Mind>>,
     /// Counts releases.
     releases: watch::Sender<u64>,
 }
@@ -35,6 +37,8 @@ pub(crate) struct Reply {
     pub(crate) pieces: Vec<String>,
     pub(crate) interval: Duration,
     pub(crate) fault: Option<Fault>,
+    /// The token limit ends it.
+    pub(crate) cut: bool,
     /// Nobody scripted it: refused with these words.
     pub(crate) refused: Option<String>,
     hold: Option<(On, Point)>,
@@ -62,9 +66,10 @@ impl Reply {
 }
 
 impl Shared {
-    pub(crate) fn new(story: Story) -> Self {
+    pub(crate) fn new(story: Story, mind: Option<Arc<dyn Mind>>) -> Self {
         Self {
             started: Instant::now(),
+            mind,
             state: Mutex::new(State {
                 story,
                 told: Told::default(),
@@ -123,6 +128,8 @@ impl Shared {
             complete: false,
             gone: false,
             held: false,
+            mark: None,
+            tokens: None,
         }
     }
 
@@ -163,12 +170,23 @@ impl Shared {
     /// A chat: recorded, and what is to be answered.
     pub(crate) fn chat(&self, wire: Wire, request: &Request, asked: Asked) -> (usize, Reply) {
         let mut record = self.record(Some(wire), request, Kind::Unknown);
+        // Outside the lock: a mind reads long prompts.
+        let said = self.mind.as_ref().map(|mind| mind.answer(&asked));
         let mut state = self.lock();
         let State { story, told, complaints, released, .. } = &mut *state;
-        let meaning = tell::understand(story, &asked);
-        let answer = tell::tell(story, told, &asked, &meaning);
-        record.kind = meaning.kind;
-        record.subtask = meaning.subtask;
+        let mut cut = false;
+        let answer = match said {
+            Some(said) => {
+                (record.kind, record.subtask, record.mark, cut) = (said.kind, said.subtask, said.mark, said.cut);
+                Answer { text: Some(said.text), ..Answer::default() }
+            }
+            None => {
+                let meaning = tell::understand(story, &asked);
+                let answer = tell::tell(story, told, &asked, &meaning);
+                (record.kind, record.subtask) = (meaning.kind, meaning.subtask);
+                answer
+            }
+        };
         record.model = asked.model.clone();
         record.text = asked.text();
         record.system = asked.system;
@@ -193,8 +211,12 @@ impl Shared {
             }
             _ => {}
         }
-        let tokens = tokens(story, &selects, &record.text, &text).filter(|_| story.reports_usage && asked.wants_usage);
-        let hold = story.holds.iter().rev().find(|(on, _)| selects(on) && !released.contains(&on.text)).cloned();
+        let tokens = tokens(story, &selects, &record.text, &text);
+        record.tokens = Some((tokens.input, tokens.output));
+        let tokens = Some(tokens).filter(|_| story.reports_usage && asked.wants_usage);
+        let held =
+            |on: &On| selects(on) && on.nth.is_none_or(|nth| nth == answer.place) && !released.contains(&on.text);
+        let hold = story.holds.iter().rev().find(|(on, _)| held(on)).cloned();
         let pace = story.paces.iter().rev().find(|(on, _)| selects(on)).map(|(_, pace)| pace.clone());
         let (count, interval) = match pace {
             None => (12, Duration::ZERO),
@@ -212,7 +234,7 @@ impl Shared {
         let index = Self::add(&mut state, record);
         drop(state);
         self.changed.notify_all();
-        (index, Reply { encoder, pieces, interval, fault, refused, hold, hold_before })
+        (index, Reply { encoder, pieces, interval, fault, cut, refused, hold, hold_before })
     }
 
     pub(crate) fn status(&self, index: usize, status: u16) {
@@ -268,11 +290,11 @@ fn take_fault(story: &mut Story, kind: Kind, subtask: Option<&str>, model: &str)
     found
 }
 
-fn tokens(story: &Story, selects: &dyn Fn(&On) -> bool, prompt: &str, answer: &str) -> Option<Tokens> {
+fn tokens(story: &Story, selects: &dyn Fn(&On) -> bool, prompt: &str, answer: &str) -> Tokens {
     let count = |text: &str| (text.chars().count() as u64).div_ceil(4);
     let stated = story.usages.iter().rev().find(|usage| selects(&usage.on));
     let (input, output) = stated.map_or_else(|| (count(prompt), count(answer)), |usage| (usage.input, usage.output));
-    Some(Tokens { input, cached: story.cached.min(input), output })
+    Tokens { input, cached: story.cached.min(input), output }
 }
 
 /// The byte of a text at which a hold waits.

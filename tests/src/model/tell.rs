@@ -7,7 +7,7 @@ use regex::Regex;
 use serde_json::json;
 
 use super::on::Kind;
-use super::story::{Chapter, PlanForm, Story, Sub};
+use super::story::{Chapter, FileRule, PlanForm, Story, Sub};
 use super::wire::Asked;
 
 /// A request, understood.
@@ -34,6 +34,8 @@ pub(crate) struct Answer {
     /// None: nobody scripted it.
     pub(crate) text: Option<String>,
     pub(crate) complaints: Vec<String>,
+    /// The place of the request among those of its label that differ, from 1.
+    pub(crate) place: usize,
 }
 
 macro_rules! pattern {
@@ -46,6 +48,7 @@ pattern!(LOOKS_BACK, "(?i)was built|closing|summar");
 pattern!(LOOKS_AHEAD, "(?i)agree|contract|coordinat");
 pattern!(FAILING, "(?m)^`[^\\n]*` fails with|makes? the check fail|^Fix (this error|all of these errors)");
 pattern!(TESTER, "(?i)you are the tester");
+pattern!(INTEGRATOR, "(?i)you are the integrator");
 pattern!(SUBTASK, "Your subtask ([A-Za-z0-9._-]+):");
 pattern!(DIAGNOSTIC, r"(?m)^\S.*: (error|warning|note)(\[[^\]]*\])?: ");
 
@@ -82,6 +85,7 @@ pub(crate) fn understand(story: &Story, asked: &Asked) -> Meaning {
     let (chapter, subtask) = match kind {
         Kind::Work | Kind::Fix | Kind::Review => match subtask(story, chapter, &text, named.as_deref()) {
             Some((chapter, id)) => (chapter, Some(id)),
+            None if kind == Kind::Work && INTEGRATOR.is_match(&text) => (chapter, Some("integrator".to_owned())),
             None => (chapter, named.or_else(|| (kind == Kind::Fix).then(|| "integrator".to_owned()))),
         },
         _ => (chapter, None),
@@ -147,7 +151,7 @@ pub(crate) fn tell(story: &Story, told: &mut Told, asked: &Asked, meaning: &Mean
         None => format!("{}/{}", meaning.chapter, meaning.kind.name()),
     };
     let place = told.place(&label, &text);
-    let mut answer = Answer::default();
+    let mut answer = Answer { place, ..Answer::default() };
     for (on, wanted) in &story.expects {
         if on.selects(meaning.kind, meaning.subtask.as_deref(), &asked.model)
             && on.nth.is_none_or(|nth| nth == place)
@@ -249,6 +253,11 @@ fn plan(story: &Story, chapter: &Chapter, text: &str) -> Option<String> {
 
 fn work(chapter: &Chapter, told: &mut Told, asked: &Asked, sub: Option<&Sub>, text: &str, answer: &mut Answer) {
     let Some(sub) = sub else {
+        let left: Vec<&FileRule> = chapter.files.iter().filter(|rule| rule.sub == "integrator").collect();
+        if INTEGRATOR.is_match(text) && !left.is_empty() {
+            answer.text = Some(left.iter().map(|rule| told.give(&rule.path, &rule.content)).collect());
+            return;
+        }
         answer.complaints.push("the worker prompt lacks the instructions of its subtask".to_owned());
         return;
     };

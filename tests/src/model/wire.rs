@@ -70,17 +70,19 @@ pub(crate) fn route(method: &str, target: &str, header: impl Fn(&str) -> Option<
 
 /// A chat request, whatever its format.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Asked {
-    pub(crate) model: String,
-    pub(crate) system: String,
+pub struct Asked {
+    /// The model's name.
+    pub model: String,
+    /// The system part.
+    pub system: String,
     /// Speaker (`user`, `assistant`) and text.
-    pub(crate) turns: Vec<(String, String)>,
+    pub turns: Vec<(String, String)>,
     /// Whether JSON by a schema is asked for.
-    pub(crate) schema: bool,
+    pub schema: bool,
     /// The tool that must be called (Anthropic).
-    pub(crate) tool: Option<String>,
+    pub tool: Option<String>,
     /// Whether a stream reports its usage.
-    pub(crate) wants_usage: bool,
+    pub wants_usage: bool,
 }
 
 impl Asked {
@@ -133,7 +135,8 @@ impl Asked {
     }
 
     /// System part and turns as one text.
-    pub(crate) fn text(&self) -> String {
+    #[must_use]
+    pub fn text(&self) -> String {
         let mut out = self.system.clone();
         for (_, text) in &self.turns {
             out.push_str("\n\n");

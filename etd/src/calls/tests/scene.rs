@@ -139,6 +139,7 @@ pub(super) fn scene(scripts: &[(&str, &[Act])]) -> Scene {
         budget: Arc::new(Budget::new(None, None)),
         cancel: CancellationToken::new(),
         deadline: start + Duration::from_secs(600),
+        read: Arc::default(),
     };
     Scene { router: Arc::new(Router::new()), round, stage, start }
 }
@@ -167,6 +168,7 @@ impl Scene {
             pool: &names(pool),
             fallbacks: &names(fallbacks),
             avoid: &names(avoid),
+            whole: &[],
             prompt: &ask_hello,
             schema: None,
             max_output: 4000,

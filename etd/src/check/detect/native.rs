@@ -29,7 +29,10 @@ pub(super) fn make(survey: &Survey<'_>, found: &[Project]) -> Vec<Project> {
     let related = |dir: &str| found.iter().any(|other| is_below(&other.dir, dir) || is_below(dir, &other.dir));
     let project = |dir: &str| {
         let text = MAKEFILES.iter().find_map(|name| survey.text_at(dir, name)).unwrap_or_default();
-        let mut steps = vec![CheckStep::new(StepKind::Build, "make", dir, &["make"])];
+        let mut steps = vec![
+            // With -k one build tells what is wrong with every file, not with the first one.
+            CheckStep::new(StepKind::Build, "make", dir, &["make", "-k"]),
+        ];
         if let Some(target) = ["test", "check"].into_iter().find(|target| survey.tests && has_target(&text, target)) {
             steps.push(CheckStep::new(StepKind::Test, "make", dir, &["make", target]));
         }

@@ -83,8 +83,8 @@ fn each_toolchain_is_found_by_its_files() {
         ),
         (&[("py/setup.py", ""), ("py/a.py", "")], format!("(cd py && {PYTHON})")),
         // C and C++
-        (&[("Makefile", "all:\n"), ("a.c", "")], "make".into()),
-        (&[("Makefile", "all:\ncheck: all\n"), ("a.c", "")], "make && make check".into()),
+        (&[("Makefile", "all:\n"), ("a.c", "")], "make -k".into()),
+        (&[("Makefile", "all:\ncheck: all\n"), ("a.c", "")], "make -k && make check".into()),
         (&[("CMakeLists.txt", "project(x)"), ("a.c", ""), ("Makefile", "")], CMAKE.into()),
         (
             &[("CMakeLists.txt", "Enable_Testing ()"), ("lib/CMakeLists.txt", "")],

@@ -25,7 +25,7 @@ static IN_FUNCTION: Pattern =
     Pattern::with(&["in function "], r"^(?:/?\S*\bld(?:\.\w+)?: )?(\S+): in function [`'‘](.+?)['’]:$");
 static LINKED: Pattern = Pattern::with(
     &["undefined reference", "multiple definition"],
-    r"^(?:/?\S*\bld(?:\.\w+)?: )?(\S[^:]*):(?:\([^)]*\)|(\d+)): (undefined reference to .+|multiple definition of .+)$",
+    r"^(?:/?\S*\bld(?:\.\w+)?: )?(?:\S+?\.o:)?(\S[^:]*):(?:\([^)]*\)|(\d+)): (undefined reference to .+|multiple definition of .+)$",
 );
 static FIRST_DEFINED: Pattern =
     Pattern::with(&["first defined here"], r"^(.*?); (?:\S+?\.o:)?(\S+?):(?:(\d+)|\([^)]*\)): first defined here$");

@@ -1,5 +1,7 @@
 //! What the readers share: the lines of an output, and the collection of what was found.
 
+use std::borrow::Cow;
+
 use proto::diagnostic::{Diagnostic, Related, Severity};
 
 use super::go_json;
@@ -57,7 +59,22 @@ pub(super) fn clean(text: &str) -> String {
         }
     }
     go.finish(&mut out);
+    if out.lines().any(|line| line.len() > MAX_LINE) {
+        out = out.lines().flat_map(|line| [shortened(line), "\n".into()]).collect();
+    }
     out
+}
+
+/// A line of a length that can be looked at: what a test says of its own comes last, behind the values that it compares.
+fn shortened(line: &str) -> Cow<'_, str> {
+    // A JSON message is one line and is of no use cut.
+    let most = if line.starts_with('{') { MAX_JSON } else { MAX_LINE };
+    if line.len() <= most {
+        return line.into();
+    }
+    let head = line.floor_char_boundary(most * 3 / 4);
+    let tail = line.ceil_char_boundary(line.len() - most / 5);
+    format!("{} … {}", &line[..head], &line[tail..]).into()
 }
 
 impl<'a> Log<'a> {
@@ -66,13 +83,7 @@ impl<'a> Log<'a> {
         for stream in streams {
             let mut stack = vec![0];
             for text in stream.lines() {
-                // A JSON message is one line and is of no use cut.
-                let most = if text.starts_with('{') { MAX_JSON } else { MAX_LINE };
-                let mut end = text.len().min(most);
-                while !text.is_char_boundary(end) {
-                    end -= 1;
-                }
-                let text = text.get(..end).unwrap_or_default().trim_end();
+                let text = text.trim_end();
                 if let Some(found) = ENTERING.captures(text) {
                     if group(&found, 1) == "Entering" {
                         log.dirs.push(group(&found, 2).to_owned());
@@ -194,4 +205,21 @@ pub(super) fn place(diagnostic: &mut Diagnostic, frames: Vec<Related>) {
 /// The message of a failed test. `blame` knows tests by this form.
 pub(super) fn test_message(name: &str, what: &str) -> String {
     format!("test {} failed: {}", name.trim(), what.trim())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may")]
+    use super::*;
+
+    #[test]
+    fn of_a_long_line_both_ends_are_kept() {
+        let long = format!("AssertionError: 'ä' not found in [{}] : it lacks", "'ö', ".repeat(9_000));
+        let json = format!("{{\"message\": \"{}\"}}", "x".repeat(9_000));
+        let text = clean(&format!("one\n{long}\n{json}\nlast\n"));
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!((lines[0], lines[2], lines[3]), ("one", json.as_str(), "last"));
+        assert!(lines[1].len() <= MAX_LINE);
+        assert!(lines[1].starts_with("AssertionError: 'ä' not") && lines[1].ends_with(": it lacks"));
+    }
 }

@@ -1,0 +1,310 @@
+//! Files that an error may come from though it stands elsewhere: who defines what doesn't fit, and the manifest that forgets something. Pure.
+//!
+//! Looked up when the build is recorded, because the fixes that follow change the text; each becomes one more place of its diagnostic, so
+//! that whoever is asked sees it as well.
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+use proto::diagnostic::{Diagnostic, Related, Severity};
+
+use super::manifest;
+use super::shape::{self, Found, Shape};
+use super::sides::mentions;
+use super::signature::disagreement;
+use super::{Class, Owners, class, suspects};
+use crate::check::diagnostics::pattern::Pattern;
+use crate::plan::{Contract, Subtask};
+use crate::relpath::RelPath;
+
+/// How the message of a place begins that is likely to be wrong: its owner is asked first.
+pub(super) const LIKELY: &str = "likely the cause: ";
+/// The same of one that is nearly as likely: its owner is asked at the same time.
+pub(super) const PERHAPS: &str = "perhaps the cause: ";
+/// What is said of a function that a failing test reaches, whoever is to blame.
+pub const REACHED: &str = "is what the failing test reaches";
+/// Places that one diagnostic gets at most, besides what a failing test reaches.
+const MOST: usize = 3;
+/// Functions that a failing test reaches and that are shown.
+const SUSPECTS: usize = 5;
+
+/// Words of tools that something doesn't fit what is called.
+static MISFIT: Pattern = Pattern::new(
+    r"(?x)cannot\ use\ | assignment\ mismatch | arguments?\ in\ call | mismatched\ types | \bexpected\ .*found | incompatible | not\ assignable | Expected\ \d
+    | TypeError | arguments\ to\ (?:this|function|method) | takes\ \d | conflicting\ types | wrong\ type\ for\ method | does\ not\ override | makes\ (?:pointer|integer)
+    | cannot\ be\ (?:converted|applied) | is\ not\ callable | used\ as\ value | cannot\ range\ over | unpack | is\ private | private\ access",
+);
+static UNSEEN: Pattern = Pattern::new(
+    r"^package (?P<name>[A-Z]\w*) does not exist|^cannot find symbol\n(?:.*\n)*?symbol: +(?:class|variable) (?P<symbol>[A-Z]\w*)|^class (?:\w+\.)*\w+ is in|^cannot access (?:\w+\.)*(?P<other>\w+)",
+);
+static VALUE: Pattern = Pattern::new(
+    r"(?:TypeError|AttributeError): .*?(?:'(?P<a>\w+)' object|instances of '(?P<b>\w+)'|of type '(?P<c>\w+)')",
+);
+static NAMED: [Pattern; 7] = [
+    Pattern::new(r"`(?P<symbol>\w+)` of \w+ `(?:\w+::)*(?P<holder>\w+)` is private"),
+    Pattern::new(r"(?P<symbol>\w+)(?:\([^()]*\))? has private access in (?:\w+\.)*(?P<holder>\w+)"),
+    Pattern::new(r"wrong type for method (?P<symbol>\w+)"),
+    Pattern::new(r"conflicting types for [`'‘](?P<symbol>\w+)"),
+    Pattern::new(r"passing argument \d+ of [`'‘](?P<symbol>\w+)"),
+    Pattern::new(r"(?:(?P<holder>\w+)\.)?(?P<symbol>\w+)\(\) (?:takes|missing|got an unexpected|got multiple)"),
+    Pattern::new(r"in (?:call|argument) to (?:(?P<holder>\w+)\.)?(?P<symbol>\w+)"),
+];
+
+/// Adds to each error the places that it may come from. `texts`: the files as they are.
+pub fn add_leads(
+    diagnostics: &mut [Diagnostic],
+    owners: &Owners,
+    subtasks: &[Subtask],
+    contract: &Contract,
+    texts: &BTreeMap<RelPath, String>,
+) {
+    let all = Tree { owners, subtasks, contract, texts };
+    let found: Vec<Vec<Related>> = diagnostics.iter().map(|one| all.leads(one, diagnostics)).collect();
+    for (diagnostic, leads) in diagnostics.iter_mut().zip(found) {
+        for lead in leads.into_iter().take(MOST) {
+            let known = diagnostic.related.iter_mut().find(|place| place.file == lead.file && place.line == lead.line);
+            match known {
+                Some(known) if lead.message.starts_with(LIKELY) => known.message = lead.message,
+                Some(_) => {}
+                None => diagnostic.related.push(lead),
+            }
+        }
+    }
+    add_suspects(diagnostics, owners, texts);
+}
+
+/// Adds to each failing test the functions that it may fail because of.
+fn add_suspects(diagnostics: &mut [Diagnostic], owners: &Owners, texts: &BTreeMap<RelPath, String>) {
+    let fails = |one: &Diagnostic| one.severity == Severity::Error && class::class(one) == Class::Tests;
+    let failures: Vec<&Diagnostic> = diagnostics.iter().filter(|one| fails(one)).collect();
+    if failures.is_empty() {
+        return;
+    }
+    let accused = suspects::accused(&failures, texts, owners);
+    for (diagnostic, accused) in diagnostics.iter_mut().filter(|one| fails(one)).zip(accused) {
+        // What the contract says is better known.
+        let known = diagnostic.related.iter().any(|place| place.message.starts_with(LIKELY));
+        let mut places: Vec<(usize, Related)> = Vec::new();
+        for suspect in &accused.suspects {
+            let owner = owners.of_file(suspect.file.as_str());
+            let rank = accused.owners.iter().position(|one| one == owner).filter(|_| !known);
+            let first = rank.filter(|rank| places.iter().all(|(other, _)| other != rank));
+            if first.is_none() && places.len() >= SUSPECTS {
+                continue;
+            }
+            let prefix = match first {
+                Some(0) => LIKELY,
+                Some(_) => PERHAPS,
+                None => "",
+            };
+            let message = format!("{prefix}`{}` {REACHED}", suspect.name);
+            let place = Related { file: suspect.file.to_string(), line: Some(suspect.line), message };
+            places.push((first.unwrap_or(usize::MAX), place));
+        }
+        places.sort_by_key(|(rank, _)| *rank);
+        // In front of the frames, whose owners are asked after them.
+        diagnostic.related.splice(0..0, places.into_iter().map(|(_, place)| place));
+    }
+}
+
+/// All that is known of the tree.
+pub(super) struct Tree<'a> {
+    pub(super) owners: &'a Owners,
+    pub(super) subtasks: &'a [Subtask],
+    pub(super) contract: &'a Contract,
+    pub(super) texts: &'a BTreeMap<RelPath, String>,
+}
+
+impl Tree<'_> {
+    fn leads(&self, diagnostic: &Diagnostic, all: &[Diagnostic]) -> Vec<Related> {
+        if diagnostic.severity != Severity::Error || class::is_syntax(diagnostic) {
+            return Vec::new();
+        }
+        let mut out = manifest::leads(self, diagnostic, all);
+        out.extend(self.moved_class(diagnostic));
+        out.extend(self.caller(diagnostic));
+        out.extend(self.definers(diagnostic));
+        // What is likely comes first, where only some are taken.
+        out.sort_by_key(|lead| !lead.message.starts_with(LIKELY));
+        out
+    }
+
+    /// Who defines what a call doesn't fit.
+    fn definers(&self, diagnostic: &Diagnostic) -> Vec<Related> {
+        if !MISFIT.matches(&diagnostic.message) && disagreement(diagnostic).is_none() {
+            return Vec::new();
+        }
+        let mut out: Vec<Related> = Vec::new();
+        for (holder, symbol) in self.symbols(diagnostic) {
+            let mut definitions = self.definitions(&symbol, &holder);
+            // What nobody writes in this round fitted its callers before.
+            if definitions.iter().any(|(path, _)| self.owners.owner_of(path).is_some()) {
+                definitions.retain(|(path, _)| self.owners.owner_of(path).is_some());
+            }
+            for (path, found) in definitions.iter().take(MOST) {
+                if diagnostic.file.as_deref() == Some(path.as_str()) && diagnostic.line == Some(found.line) {
+                    continue;
+                }
+                let agreed = self.agreed(&symbol, path, found);
+                let fits = agreed.is_empty() || agreed.iter().any(|one| !one.differs(&found.shape));
+                let message = if fits {
+                    format!("`{symbol}` is defined here")
+                } else {
+                    format!("{LIKELY}`{symbol}` is defined otherwise than the contract says")
+                };
+                out.push(Related { file: path.to_string(), line: Some(found.line), message });
+            }
+        }
+        out
+    }
+
+    /// A class that is there, in a file that says that it belongs to another package than its neighbours.
+    fn moved_class(&self, diagnostic: &Diagnostic) -> Option<Related> {
+        let found = UNSEEN.captures(&diagnostic.message)?;
+        let name = found.name("name").or_else(|| found.name("symbol"))?.as_str();
+        let here = diagnostic.file.as_deref().and_then(|file| RelPath::parse(file).ok())?;
+        let package = |path: &RelPath| {
+            let text = self.texts.get(path)?;
+            text.lines()
+                .find(|line| line.starts_with("package "))
+                .map(|line| line.trim_end_matches([';', ' ']).to_owned())
+        };
+        let (path, _) = self.texts.iter().find(|(path, _)| path.file_name() == format!("{name}.java"))?;
+        let (said, dir) = (package(path)?, path.parent().replace('/', "."));
+        let name = said.trim_start_matches("package ").trim();
+        let beside = path.parent() == here.parent() && package(&here).is_some_and(|other| other != said);
+        if !beside && (dir == name || dir.ends_with(&format!(".{name}"))) {
+            return None;
+        }
+        let others = package(&here).filter(|_| beside).map(|other| format!("; {here} beside it says `{other}`"));
+        let message = format!("{LIKELY}it says `{said}`, which isn't where it stands{}", others.unwrap_or_default());
+        Some(Related { file: path.to_string(), line: None, message })
+    }
+
+    /// Whoever passes a value that isn't what a parameter says, where that shows only when it is used.
+    fn caller(&self, diagnostic: &Diagnostic) -> Option<Related> {
+        let found = VALUE.captures(&diagnostic.message)?;
+        let kind = ["a", "b", "c"].iter().find_map(|name| found.name(name))?.as_str();
+        let (file, line) = (diagnostic.file.as_deref()?, diagnostic.line?);
+        let text = self.texts.get(&RelPath::parse(file).ok()?).filter(|_| file.ends_with(".py"))?;
+        let lines: Vec<&str> = text.lines().take(line as usize).collect();
+        let at = lines.iter().rposition(|line| line.trim_start().starts_with("def "))?;
+        let head = lines[at..].join(" ");
+        let params = head.split_once('(')?.1.split("):").next()?.split(") ->").next()?;
+        let used = lines.last()?;
+        // What has no such attribute stands before it; of anything else in the line any may be meant, so none may fit.
+        let attribute =
+            diagnostic.message.rsplit_once("has no attribute '").map(|(_, name)| name.trim_end_matches('\''));
+        let is_used = |name: &str| match attribute {
+            Some(attribute) => mentions(used, &format!("{name}.{attribute}")),
+            None => mentions(used, name),
+        };
+        let told: Vec<&str> = params
+            .split(',')
+            .filter_map(|param| param.split_once(':'))
+            .filter(|(name, _)| is_used(name.trim()))
+            .map(|(_, told)| told)
+            .collect();
+        let wrong =
+            !told.is_empty() && !told.iter().any(|told| [kind, "Any", "object"].iter().any(|one| mentions(told, one)));
+        let frame = diagnostic.related.iter().find(|place| place.line.is_some()).filter(|_| wrong)?;
+        let message = format!("{LIKELY}it passes a value of type {kind} that the parameter isn't declared for");
+        (frame.file != file).then(|| Related { file: frame.file.clone(), line: frame.line, message })
+    }
+
+    /// The symbols that a message may be about, with what stands before their dot.
+    fn symbols(&self, diagnostic: &Diagnostic) -> Vec<(String, String)> {
+        let mut out: Vec<(String, String)> = Vec::new();
+        let mut add = |holder: &str, symbol: &str| {
+            let new = (holder.to_owned(), symbol.to_owned());
+            if symbol.len() > 1 && !out.contains(&new) {
+                out.push(new);
+            }
+        };
+        for pattern in &NAMED {
+            if let Some(found) = pattern.captures(&diagnostic.message) {
+                add(
+                    found.name("holder").map_or("", |one| one.as_str()),
+                    found.name("symbol").map_or("", |one| one.as_str()),
+                );
+            }
+        }
+        if let Some(symbol) = disagreement(diagnostic) {
+            add("", &symbol);
+        }
+        let own = diagnostic.file.as_deref().zip(diagnostic.line);
+        let frames = diagnostic.related.iter().filter_map(|place| Some((place.file.as_str(), place.line?)));
+        for (file, line) in own.into_iter().chain(frames) {
+            for (holder, symbol) in called(self.line(file, line)) {
+                add(holder, symbol);
+            }
+        }
+        out
+    }
+
+    pub(super) fn line(&self, file: &str, line: u32) -> &str {
+        let text = RelPath::parse(file).ok().and_then(|path| self.texts.get(&path));
+        text.and_then(|text| text.lines().nth((line as usize).checked_sub(1)?)).unwrap_or_default()
+    }
+
+    /// Where a symbol is defined; where `holder` tells some of them from others, those.
+    pub(super) fn definitions(&self, symbol: &str, holder: &str) -> Vec<(&RelPath, Found)> {
+        let mut all: Vec<(&RelPath, Found)> = Vec::new();
+        for (path, text) in self.texts.iter().filter(|(_, text)| text.contains(symbol)) {
+            all.extend(shape::find(path.as_str(), text, symbol, false).into_iter().map(|found| (path, found)));
+        }
+        let meant = |(path, found): &&(&RelPath, Found)| {
+            let (dir, name) = path.as_str().rsplit_once('/').unwrap_or(("", path.as_str()));
+            let stem = name.split('.').next().unwrap_or(name);
+            [stem, dir.rsplit('/').next().unwrap_or(dir), found.holder.as_str()]
+                .iter()
+                .any(|one| !one.is_empty() && one.eq_ignore_ascii_case(holder))
+        };
+        if !holder.is_empty() {
+            let told: Vec<_> = all.iter().filter(meant).cloned().collect();
+            if !told.is_empty() {
+                return told;
+            }
+        }
+        all
+    }
+
+    /// How the contract says that a definition is called: by its owner's part, or else by what all share.
+    fn agreed(&self, symbol: &str, path: &RelPath, found: &Found) -> Vec<Shape> {
+        let owner = self.owners.owner_of(path);
+        let of = |text: &str| shape::find(path.as_str(), text, symbol, true);
+        let part = self.subtasks.iter().filter(|one| Some(one.id.as_str()) == owner).flat_map(|one| &one.provides);
+        let provided: Vec<Found> = part.flat_map(|signature| of(signature)).collect();
+        let shared = of(&self.contract.shared);
+        let same = |one: &&Found| one.holder == found.holder;
+        for list in [&provided, &shared] {
+            let exact: Vec<Shape> = list.iter().filter(same).map(|one| one.shape.clone()).collect();
+            if !exact.is_empty() {
+                return exact;
+            }
+        }
+        provided.into_iter().chain(shared).map(|one| one.shape).collect()
+    }
+}
+
+/// The names that a line calls, each with what stands before its dot.
+pub(super) fn called(line: &str) -> Vec<(&str, &str)> {
+    let word = |text: &str| {
+        let from = text.rfind(|c: char| !(c.is_alphanumeric() || c == '_'));
+        from.map_or(0, |at| at + text[at..].chars().next().map_or(1, char::len_utf8))
+    };
+    let mut names = Vec::new();
+    for (at, _) in line.match_indices('(') {
+        let before = &line[..at];
+        let start = word(before);
+        if start == at {
+            continue;
+        }
+        let holder = before[..start].trim_end_matches(['.', ':']);
+        let holder = if holder.len() < start { &holder[word(holder)..] } else { "" };
+        names.push((holder, &before[start..]));
+    }
+    names
+}

@@ -1,0 +1,242 @@
+//! Fuzzing of what reads text from outside: answers of models, output of tools.
+//!
+//! Texts are made from seeds by cutting, doubling, swapping and splicing, for `FUZZ_SECONDS` a target (a moment where it isn't set, so
+//! that the targets themselves are held by every test run). What fails is saved; `FUZZ_REPLAY=file` reads it again.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may")]
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use crate::answer::{self, Answer, Current, Expected};
+use crate::check::diagnostics::{self, Paths, ToolOutput};
+use crate::relpath::RelPath;
+
+/// Longest text, in bytes.
+const LONGEST: usize = 32 << 10;
+/// Time that one text may take. An honest one takes milliseconds; the rest is for a busy machine and a build without optimisation.
+const SLOW: Duration = Duration::from_secs(20);
+/// Where no time is set.
+const MOMENT: Duration = Duration::from_millis(500);
+
+/// What formats are made of.
+const TOKENS: &[&str] = &[
+    "===FILE: a.go===\n",
+    "===FILE: ../a.go===\n",
+    "===FILE: /etc/passwd===\n",
+    "===ENDFILE===\n",
+    "===DELETE: a.go===\n",
+    "===MOVE: a.go -> b.go===\n",
+    "```go\n",
+    "```\n",
+    "````",
+    "~~~\n",
+    "<<<<<<< SEARCH\n",
+    "=======\n",
+    ">>>>>>> REPLACE\n",
+    "*** Begin Patch\n",
+    "*** Update File: a.go\n",
+    "*** End Patch\n",
+    "--- a/a.go\n",
+    "+++ b/a.go\n",
+    "@@ -1,2 +1,2 @@\n",
+    "<file path=\"a.go\">",
+    "</file>",
+    "<think>",
+    "</think>",
+    "# a.go\n",
+    "**a.go**\n",
+    "// ... rest of the code\n",
+    "\r\n",
+    "\u{feff}",
+    "\u{2028}",
+    "é",
+    "\0",
+    "\t",
+    "\n\n",
+    "a.go:1:2: error: ",
+    "src/b.rs(3,4): ",
+    "error[E0425]: ",
+    " --> src/b.rs:1:1\n",
+    "FAIL: TestX\n",
+    "--- FAIL: TestX (0.00s)\n",
+    "panic: ",
+    "Traceback (most recent call last):\n",
+    "  File \"c.py\", line 3, in f\n",
+    "\u{1b}[31m",
+    "make[1]: Entering directory '/w/proj/sub'\n",
+    "{\"reason\":\"compiler-message\"",
+    "[ERROR] ",
+    "../../..",
+    "C:\\a.go",
+    "    at f (/w/proj/d.js:1:2)\n",
+];
+
+struct Mutator {
+    random: fastrand::Rng,
+    seeds: Vec<String>,
+}
+
+impl Mutator {
+    fn place(&mut self, text: &str) -> usize {
+        text.floor_char_boundary(self.random.usize(0..=text.len()))
+    }
+
+    fn range(&mut self, text: &str) -> (usize, usize) {
+        let (a, b) = (self.place(text), self.place(text));
+        (a.min(b), a.max(b).min(text.floor_char_boundary(a.min(b) + 2_000)))
+    }
+
+    fn next(&mut self) -> String {
+        let at = self.random.usize(0..self.seeds.len());
+        let mut text = self.seeds[at].clone();
+        for _ in 0..self.random.usize(1..=8) {
+            let (from, to) = self.range(&text);
+            let at = self.place(&text);
+            match self.random.u8(0..7) {
+                0 => text.replace_range(from..to, ""),
+                1 => text.truncate(at),
+                2 => {
+                    let piece = text[from..to].to_owned();
+                    text.insert_str(at, &piece);
+                }
+                3 => text.insert_str(at, TOKENS[self.random.usize(0..TOKENS.len())]),
+                4 => {
+                    let other = self.random.usize(0..self.seeds.len());
+                    let other = self.seeds[other].clone();
+                    let (from, to) = self.range(&other);
+                    text.insert_str(at, &other[from..to]);
+                }
+                5 => text.insert(at, char::from(self.random.u8(0..128))),
+                _ => text.replace_range(from..to, TOKENS[self.random.usize(0..TOKENS.len())]),
+            }
+        }
+        text.truncate(text.floor_char_boundary(LONGEST));
+        text
+    }
+}
+
+/// Texts of files in a dir, those below included.
+fn texts(dir: &Path, out: &mut Vec<String>) {
+    for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            texts(&path, out);
+        } else if let Ok(mut text) = std::fs::read_to_string(&path) {
+            text.truncate(text.floor_char_boundary(LONGEST));
+            out.push(text);
+        }
+    }
+}
+
+/// Runs a target until its time is over. A failure is saved, and the panic says where and how to replay it.
+fn run(name: &str, seeds: Vec<String>, target: impl Fn(&str)) {
+    let once = |text: &str| {
+        let start = Instant::now();
+        let result = catch_unwind(AssertUnwindSafe(|| target(text)));
+        let took = start.elapsed();
+        let why = match result {
+            Ok(()) if took < SLOW => return,
+            Ok(()) => format!("it takes {took:?}"),
+            Err(panic) => panic.downcast_ref::<String>().cloned().unwrap_or_else(|| "a panic, see above".to_owned()),
+        };
+        let dir = std::env::var_os("FUZZ_DIR").map_or_else(std::env::temp_dir, PathBuf::from);
+        let file = dir.join(format!("fuzz-{name}-{}.txt", std::process::id()));
+        std::fs::write(&file, text).unwrap();
+        panic!("{why}\nreplay: FUZZ_REPLAY={} cargo test -p etd --lib fuzz::{name}", file.display());
+    };
+    if let Some(file) = std::env::var_os("FUZZ_REPLAY") {
+        return once(&std::fs::read_to_string(file).unwrap());
+    }
+    let time =
+        std::env::var("FUZZ_SECONDS").ok().and_then(|text| text.parse().ok()).map_or(MOMENT, Duration::from_secs);
+    let seed = fastrand::u64(..);
+    let mut mutator = Mutator { random: fastrand::Rng::with_seed(seed), seeds };
+    assert!(!mutator.seeds.is_empty());
+    let start = Instant::now();
+    let mut count = 0_u64;
+    while start.elapsed() < time {
+        once(&mutator.next());
+        count += 1;
+    }
+    println!("fuzz {name}: {count} texts in {:?}, seed {seed}, no finding", start.elapsed());
+}
+
+fn rel(path: &str) -> RelPath {
+    RelPath::parse(path).unwrap()
+}
+
+/// Every path is one below the work dir.
+fn safe(answer: &Answer) {
+    let moves = answer.moves.iter().flat_map(|(from, to)| [from, to]);
+    let paths = answer.files.iter().map(|file| &file.path).chain(answer.edits.iter().map(|edit| &edit.path));
+    for path in paths.chain(moves).chain(&answer.deletions) {
+        assert_eq!(RelPath::parse(path.as_str()).as_ref(), Ok(path), "{path}");
+        let text = path.as_str();
+        assert!(!text.starts_with('/') && text.split('/').all(|part| !matches!(part, "" | "." | "..")), "{text}");
+    }
+}
+
+#[test]
+fn answers() {
+    let mut seeds: Vec<String> = vec![
+        include_str!("answer/cases.rs").to_owned(),
+        include_str!("answer/tests.rs").to_owned(),
+        "===FILE: a.go===\npackage a\n===ENDFILE===\n===DELETE: b.go===\n".to_owned(),
+        TOKENS.concat(),
+    ];
+    let corpus = std::env::var_os("ET_CORPUS")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/corpus/answers"), PathBuf::from);
+    texts(&corpus, &mut seeds);
+    // Pieces, so that texts differ in more than their middle.
+    let pieces: Vec<String> = seeds.iter().flat_map(|seed| seed.split("\n\n")).map(str::to_owned).collect();
+    seeds.extend(pieces);
+    for seed in &mut seeds {
+        seed.truncate(seed.floor_char_boundary(LONGEST));
+    }
+    let owns = [rel("a.go"), rel("src/b.rs"), rel("c.py")];
+    run("answers", seeds, |text| {
+        for (owns, cut) in [(&owns[..], false), (&owns[..1], true), (&[][..], false)] {
+            let expected = Expected { owns, work_dir_name: "proj", cut };
+            let found = answer::read(text, &expected);
+            safe(&found);
+            assert_eq!(answer::read(text, &expected), found, "twice the same");
+            let read: usize = found.files.iter().map(|file| file.content.len()).sum();
+            assert!(read <= text.len() * 2 + 64, "{read} bytes of files from {}", text.len());
+            let current = |path: &RelPath| match path.as_str() {
+                "a.go" => Current::Text("package a\n\nfunc A() {\n}\n".to_owned()),
+                "c.py" => Current::Unseen,
+                _ => Current::Absent,
+            };
+            let _resolved = answer::resolve(&found, &current);
+            let half = text.floor_char_boundary(text.len() / 2);
+            safe(&answer::read(&answer::join(&text[..half], &text[half..], &expected), &expected));
+        }
+    });
+}
+
+#[test]
+fn output() {
+    let mut seeds = vec![TOKENS.concat()];
+    texts(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src/check/diagnostics/samples"), &mut seeds);
+    let files: Vec<RelPath> =
+        ["a.go", "src/b.rs", "c.py", "d.js", "main.go", "src/main.rs", "sub/util.c", "go.mod"].map(rel).to_vec();
+    let paths = Paths::new("/w/proj", files.clone());
+    const TOOLS: &[&str] = &["sh", "go", "cargo", "make", "tsc", "python", "node", "mvn"];
+    run("output", seeds, |text| {
+        let tool = TOOLS[text.len() % TOOLS.len()];
+        let half = text.floor_char_boundary(text.len() / 2);
+        for (stdout, stderr) in [(text, ""), (&text[..half], &text[half..])] {
+            let reading =
+                diagnostics::read(&ToolOutput { tool, stdout, stderr, dir: "/w/proj", success: false }, &paths);
+            assert!(reading.diagnostics.len() <= text.lines().count() + 8, "more diagnostics than lines");
+            for found in &reading.diagnostics {
+                let places = found.file.iter().chain(found.related.iter().map(|place| &place.file));
+                for place in places {
+                    assert!(files.iter().any(|file| file.as_str() == place), "{place} isn't in the tree");
+                }
+                assert!(found.message.len() <= text.len() + 4_096, "a message longer than the log");
+            }
+        }
+    });
+}
