@@ -1,6 +1,7 @@
 //! Where binaries and compilers are.
 
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 /// The binary under test: in `ET_BIN_DIR`, else beside the test binary's dir.
 ///
@@ -63,6 +64,17 @@ pub fn tool(name: &str) -> Option<PathBuf> {
     path().split(':').map(|dir| Path::new(dir).join(name)).find(|path| path.is_file())
 }
 
+/// Compiles Go's standard library once. A check can't write to the cache that all tests share, only read it, so each would do that alone.
+fn warm_go() {
+    static WARM: OnceLock<()> = OnceLock::new();
+    WARM.get_or_init(|| {
+        let mut command = std::process::Command::new("go");
+        command.args(["build", "std"]).env("PATH", path()).envs(toolchain_vars());
+        let output = command.output().expect("go");
+        assert!(output.status.success(), "go build std: {}", String::from_utf8_lossy(&output.stderr));
+    });
+}
+
 /// Whether a tool is there. If not, the test says so and is to return; in CI (`CI` is set) it fails.
 ///
 /// # Panics
@@ -70,6 +82,9 @@ pub fn tool(name: &str) -> Option<PathBuf> {
 #[must_use]
 pub fn require_tool(name: &str) -> bool {
     if tool(name).is_some() {
+        if name == "go" {
+            warm_go();
+        }
         return true;
     }
     let ci = std::env::var("CI").is_ok_and(|ci| !ci.is_empty() && ci != "false" && ci != "0");
