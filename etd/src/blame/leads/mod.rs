@@ -42,6 +42,8 @@ static UNSEEN: Pattern = Pattern::new(
 static VALUE: Pattern = Pattern::new(
     r"(?:TypeError|AttributeError): .*?(?:'(?P<a>\w+)' object|instances of '(?P<b>\w+)'|of type '(?P<c>\w+)')",
 );
+/// Words of tools that show themselves what is called.
+static SHOWN: Pattern = Pattern::new(r"(?:defined|declared) here|^candidate ");
 static NAMED: [Pattern; 7] = [
     Pattern::new(r"`(?P<symbol>\w+)` of \w+ `(?:\w+::)*(?P<holder>\w+)` is private"),
     Pattern::new(r"(?P<symbol>\w+)(?:\([^()]*\))? has private access in (?:\w+\.)*(?P<holder>\w+)"),
@@ -136,9 +138,17 @@ impl Tree<'_> {
         if !MISFIT.matches(&diagnostic.message) && disagreement(diagnostic).is_none() {
             return Vec::new();
         }
+        let shown: Vec<&Related> = diagnostic.related.iter().filter(|place| SHOWN.matches(&place.message)).collect();
+        let is_shown = |path: &RelPath, found: &Found| {
+            shown.iter().any(|place| place.file == path.as_str() && place.line == Some(found.line))
+        };
         let mut out: Vec<Related> = Vec::new();
         for (holder, symbol) in self.symbols(diagnostic) {
             let mut definitions = self.definitions(&symbol, &holder);
+            // A tool knows what is meant; otherwise it is all that has the name.
+            if !shown.is_empty() {
+                definitions.retain(|(path, found)| is_shown(path, found));
+            }
             // What nobody writes in this round fitted its callers before.
             if definitions.iter().any(|(path, _)| self.owners.owner_of(path).is_some()) {
                 definitions.retain(|(path, _)| self.owners.owner_of(path).is_some());
