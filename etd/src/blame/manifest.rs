@@ -8,6 +8,7 @@ use super::sides::mentions;
 use crate::check::diagnostics::IS_THERE;
 use crate::check::diagnostics::pattern::{Pattern, group};
 use crate::relpath::RelPath;
+use crate::source::words;
 
 /// Names of manifests, with the endings of the sources that they are about.
 const MANIFESTS: [(&[&str], &[&str]); 7] = [
@@ -187,9 +188,7 @@ fn nearest<'a>(tree: &Tree<'a>, file: Option<&str>, named: impl Fn(&str) -> bool
 
 /// Whether a Makefile or its like compiles a source: names it, or all that are there.
 fn compiles(text: &str, stem: &str) -> bool {
-    let named = text
-        .match_indices(&format!("{stem}."))
-        .any(|(at, _)| !text[..at].ends_with(|before: char| before.is_alphanumeric() || matches!(before, '_' | '-')));
+    let named = words::has(text, &format!("{stem}."), words::in_file_name, |_| false);
     named || text.lines().any(|line| ["wildcard", "GLOB"].iter().any(|word| line.contains(word)) && line.contains(".c"))
 }
 
