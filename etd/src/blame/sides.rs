@@ -8,7 +8,7 @@ use super::{INTEGRATOR, Owners};
 use crate::check::diagnostics::IS_THERE;
 use crate::plan::Subtask;
 use crate::source::imports::is_test;
-use crate::source::words;
+use crate::source::words::mentions;
 
 /// Others that are asked at most.
 const OTHERS: usize = 3;
@@ -139,11 +139,6 @@ pub(super) fn sides(diagnostic: &Diagnostic, owners: &Owners, subtasks: &[Subtas
 
 fn parent(path: &str) -> &str {
     path.rsplit_once('/').map_or("", |(parent, _)| parent)
-}
-
-/// Whether `word` occurs in `text` as a whole word.
-pub(super) fn mentions(text: &str, word: &str) -> bool {
-    words::has(text, word, words::in_file_name, words::in_file_name)
 }
 
 /// The subtask that provides a symbol, other than `but`.

@@ -10,6 +10,11 @@ pub(crate) fn has(text: &str, word: &str, before: impl Fn(char) -> bool, after: 
         })
 }
 
+/// Whether a text has a word that may be the name of a file or package.
+pub(crate) fn mentions(text: &str, word: &str) -> bool {
+    has(text, word, in_file_name, in_file_name)
+}
+
 /// What a name in code is made of.
 pub(crate) fn in_name(c: char) -> bool {
     c.is_alphanumeric() || c == '_'

@@ -2,13 +2,12 @@
 
 use proto::diagnostic::{Diagnostic, Related};
 
-use super::class;
-use super::leads::{LIKELY, Tree};
-use super::sides::mentions;
+use super::tree::{LIKELY, Tree};
+use crate::blame::class;
 use crate::check::diagnostics::IS_THERE;
 use crate::check::diagnostics::pattern::{Pattern, group};
 use crate::relpath::RelPath;
-use crate::source::words;
+use crate::source::words::{self, mentions};
 
 /// Names of manifests, with the endings of the sources that they are about.
 const MANIFESTS: [(&[&str], &[&str]); 7] = [
