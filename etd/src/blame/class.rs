@@ -35,6 +35,9 @@ static IMPORTS: Pattern = Pattern::new(
     | file\ not\ found | does\ not\ provide\ an\ export | has\ no\ exported\ member | no\ matching\ package | No\ rule\ to\ make\ target | is\ not\ a\ package\ path | unresolved\ module
     | ^can't\ find\ (?:bin|lib|library|test|example)\b | ^package\ \S+\ does\ not\ exist | ^Cannot\ find\ implementation\ or\ library\ stub | could\ not\ be\ resolved | Failed\ to\ resolve\ import | Cannot\ find\ source\ file | is\ not\ exported\ by | is\ unknown\ import\ symbol",
 );
+/// What javac says of an import whose package lacks the class.
+static JAVA_IMPORT: Pattern =
+    Pattern::new(r"^cannot find symbol\n(?:.*\n)*?symbol: class \w+(?:.*\n)+?location: package ");
 static NAMES: Pattern = Pattern::new(
     r"(?x)^undefined: | undefined\ \(type | \bundefined\ reference\b | multiple\ definition\ of | redeclared\ in\ this\ block | ^cannot\ find\ | ^no\ (?:method|function|field|variant|associated)\b
     | Cannot\ find\ name | ^Property\ '[^']+'\ does\ not\ exist | NameError | AttributeError | ReferenceError | undeclared | was\ not\ declared | implicit\ declaration | unknown\ type\ name
@@ -79,7 +82,7 @@ pub fn class(diagnostic: &Diagnostic) -> Class {
     let coded = diagnostic.code.as_deref().is_some_and(|code| code.starts_with('E') || code.starts_with("TS"));
     if !coded && diagnostic.severity == Severity::Error && SYNTAX.matches(message) {
         Class::Syntax
-    } else if IMPORTS.matches(message) {
+    } else if IMPORTS.matches(message) || JAVA_IMPORT.matches(&diagnostic.message) {
         Class::Imports
     } else if NAMES.matches(message) {
         Class::Names

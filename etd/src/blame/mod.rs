@@ -5,7 +5,6 @@
 
 pub mod class;
 mod leads;
-mod manifest;
 mod owners;
 pub mod rank;
 mod shape;

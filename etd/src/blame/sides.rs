@@ -8,6 +8,7 @@ use super::{INTEGRATOR, Owners};
 use crate::check::diagnostics::IS_THERE;
 use crate::plan::Subtask;
 use crate::source::imports::is_test;
+use crate::source::words::mentions;
 
 /// Others that are asked at most.
 const OTHERS: usize = 3;
@@ -138,16 +139,6 @@ pub(super) fn sides(diagnostic: &Diagnostic, owners: &Owners, subtasks: &[Subtas
 
 fn parent(path: &str) -> &str {
     path.rsplit_once('/').map_or("", |(parent, _)| parent)
-}
-
-/// Whether `word` occurs in `text` as a whole word.
-pub(super) fn mentions(text: &str, word: &str) -> bool {
-    let part = |character: char| character.is_alphanumeric() || matches!(character, '_' | '-');
-    text.match_indices(word).any(|(start, found)| {
-        let before = text.get(..start).and_then(|text| text.chars().next_back());
-        let after = text.get(start + found.len()..).and_then(|text| text.chars().next());
-        !before.is_some_and(part) && !after.is_some_and(part)
-    })
 }
 
 /// The subtask that provides a symbol, other than `but`.

@@ -336,6 +336,8 @@ fn classes() {
         (None, "Parse error.  Function missing ending \")\".", Class::Syntax),
         (None, "incompatible types: String cannot be converted to int", Class::Types),
         (None, "package app.missing does not exist", Class::Imports),
+        (None, "cannot find symbol\nsymbol: class Nope\nlocation: package java.io", Class::Imports),
+        (None, "cannot find symbol\nsymbol: class Nope\nlocation: class Main", Class::Names),
         (Some("reportMissingImports"), "Import \"app.nope\" could not be resolved", Class::Imports),
         (Some("F821"), "Undefined name `x`", Class::Names),
         (Some("attr-defined"), "Module \"app.core\" has no attribute \"gone\"", Class::Names),

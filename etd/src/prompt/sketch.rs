@@ -4,6 +4,7 @@
 //! only ever missing, never invented.
 
 use crate::source::outline::{OutlineLine, outline};
+use crate::source::words;
 
 /// Lines of an enclosing function or type that are shown whole; of a longer one those near the place.
 const BLOCK: usize = 60;
@@ -138,21 +139,13 @@ pub(super) fn declares_anything(path: &str, text: &str) -> bool {
     !outline(path, text).is_empty()
 }
 
-/// Whether a text has the word.
-fn has_word(text: &str, word: &str) -> bool {
-    let part = |c: char| c.is_alphanumeric() || c == '_';
-    text.match_indices(word).any(|(at, found)| {
-        !text[..at].chars().next_back().is_some_and(part) && !text[at + found.len()..].chars().next().is_some_and(part)
-    })
-}
-
 /// Whether a line declares one of these names, as far as its words before any body or parameter tell.
 fn declares(line: &str, names: &[&str]) -> bool {
     // A receiver stands before the name.
     let line = line.trim_start();
     let line = line.strip_prefix("func (").and_then(|rest| rest.split_once(')')).map_or(line, |(_, rest)| rest);
     let until = line.find(['(', '=', '{', '<']).unwrap_or(line.len());
-    names.iter().any(|name| has_word(&line[..until], name))
+    names.iter().any(|name| words::has(&line[..until], name, words::in_name, words::in_name))
 }
 
 const FIRST: &[&str] = &[
@@ -259,7 +252,7 @@ const BUILT_IN: &[&str] = &[
 fn is_type(line: &str) -> bool {
     ["struct", "class", "interface", "enum", "type", "trait", "record", "union", "typedef"]
         .iter()
-        .any(|word| has_word(line, word))
+        .any(|word| words::has(line, word, words::in_name, words::in_name))
 }
 
 /// The first of the attributes above a declaration.

@@ -5,3 +5,4 @@
 
 pub(crate) mod imports;
 pub(crate) mod outline;
+pub(crate) mod words;

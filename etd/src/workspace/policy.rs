@@ -4,6 +4,7 @@
 //! streams and invisible characters, and at any depth.
 
 use crate::relpath::RelPath;
+use crate::source::words;
 
 /// Directories and files whose content makes tools run things for whoever comes by. A trailing `*` stands for any end, a trailing `/`
 /// for a directory.
@@ -173,13 +174,7 @@ fn named(task: &str, part: &str, rule: &str) -> bool {
 
 /// Whether `name` stands in `task` as a word of its own.
 fn mentions(task: &str, name: &str) -> bool {
-    let in_name = |c: char| c.is_alphanumeric() || c == '_' || c == '-';
-    !name.is_empty()
-        && task.match_indices(name).any(|(at, _)| {
-            let before = task[..at].chars().next_back();
-            let after = task[at + name.len()..].chars().next();
-            !before.is_some_and(|c| in_name(c) || c == '.') && !after.is_some_and(in_name)
-        })
+    words::has(task, name, |c| words::in_file_name(c) || c == '.', words::in_file_name)
 }
 
 #[cfg(test)]

@@ -3,28 +3,26 @@
 //! Looked up when the build is recorded, because the fixes that follow change the text; each becomes one more place of its diagnostic, so
 //! that whoever is asked sees it as well.
 
+mod manifest;
 #[cfg(test)]
 mod tests;
+mod tree;
 
 use std::collections::BTreeMap;
 
 use proto::diagnostic::{Diagnostic, Related, Severity};
 
-use super::manifest;
-use super::shape::{self, Found, Shape};
-use super::sides::mentions;
+pub use self::tree::REACHED;
+use self::tree::Tree;
+pub(super) use self::tree::{LIKELY, PERHAPS};
+use super::shape::Found;
 use super::signature::disagreement;
 use super::{Class, Owners, class, suspects};
 use crate::check::diagnostics::pattern::Pattern;
 use crate::plan::{Contract, Subtask};
 use crate::relpath::RelPath;
+use crate::source::words::mentions;
 
-/// How the message of a place begins that is likely to be wrong: its owner is asked first.
-pub(super) const LIKELY: &str = "likely the cause: ";
-/// The same of one that is nearly as likely: its owner is asked at the same time.
-pub(super) const PERHAPS: &str = "perhaps the cause: ";
-/// What is said of a function that a failing test reaches, whoever is to blame.
-pub const REACHED: &str = "is what the failing test reaches";
 /// Places that one diagnostic gets at most, besides what a failing test reaches.
 const MOST: usize = 3;
 /// Functions that a failing test reaches and that are shown.
@@ -42,6 +40,8 @@ static UNSEEN: Pattern = Pattern::new(
 static VALUE: Pattern = Pattern::new(
     r"(?:TypeError|AttributeError): .*?(?:'(?P<a>\w+)' object|instances of '(?P<b>\w+)'|of type '(?P<c>\w+)')",
 );
+/// Words of tools that show themselves what is called.
+static SHOWN: Pattern = Pattern::new(r"(?:defined|declared) here|^candidate ");
 static NAMED: [Pattern; 7] = [
     Pattern::new(r"`(?P<symbol>\w+)` of \w+ `(?:\w+::)*(?P<holder>\w+)` is private"),
     Pattern::new(r"(?P<symbol>\w+)(?:\([^()]*\))? has private access in (?:\w+\.)*(?P<holder>\w+)"),
@@ -109,14 +109,6 @@ fn add_suspects(diagnostics: &mut [Diagnostic], owners: &Owners, texts: &BTreeMa
     }
 }
 
-/// All that is known of the tree.
-pub(super) struct Tree<'a> {
-    pub(super) owners: &'a Owners,
-    pub(super) subtasks: &'a [Subtask],
-    pub(super) contract: &'a Contract,
-    pub(super) texts: &'a BTreeMap<RelPath, String>,
-}
-
 impl Tree<'_> {
     fn leads(&self, diagnostic: &Diagnostic, all: &[Diagnostic]) -> Vec<Related> {
         if diagnostic.severity != Severity::Error || class::is_syntax(diagnostic) {
@@ -136,9 +128,17 @@ impl Tree<'_> {
         if !MISFIT.matches(&diagnostic.message) && disagreement(diagnostic).is_none() {
             return Vec::new();
         }
+        let shown: Vec<&Related> = diagnostic.related.iter().filter(|place| SHOWN.matches(&place.message)).collect();
+        let is_shown = |path: &RelPath, found: &Found| {
+            shown.iter().any(|place| place.file == path.as_str() && place.line == Some(found.line))
+        };
         let mut out: Vec<Related> = Vec::new();
         for (holder, symbol) in self.symbols(diagnostic) {
             let mut definitions = self.definitions(&symbol, &holder);
+            // A tool knows what is meant; otherwise it is all that has the name.
+            if !shown.is_empty() {
+                definitions.retain(|(path, found)| is_shown(path, found));
+            }
             // What nobody writes in this round fitted its callers before.
             if definitions.iter().any(|(path, _)| self.owners.owner_of(path).is_some()) {
                 definitions.retain(|(path, _)| self.owners.owner_of(path).is_some());
@@ -242,50 +242,6 @@ impl Tree<'_> {
             }
         }
         out
-    }
-
-    pub(super) fn line(&self, file: &str, line: u32) -> &str {
-        let text = RelPath::parse(file).ok().and_then(|path| self.texts.get(&path));
-        text.and_then(|text| text.lines().nth((line as usize).checked_sub(1)?)).unwrap_or_default()
-    }
-
-    /// Where a symbol is defined; where `holder` tells some of them from others, those.
-    pub(super) fn definitions(&self, symbol: &str, holder: &str) -> Vec<(&RelPath, Found)> {
-        let mut all: Vec<(&RelPath, Found)> = Vec::new();
-        for (path, text) in self.texts.iter().filter(|(_, text)| text.contains(symbol)) {
-            all.extend(shape::find(path.as_str(), text, symbol, false).into_iter().map(|found| (path, found)));
-        }
-        let meant = |(path, found): &&(&RelPath, Found)| {
-            let (dir, name) = path.as_str().rsplit_once('/').unwrap_or(("", path.as_str()));
-            let stem = name.split('.').next().unwrap_or(name);
-            [stem, dir.rsplit('/').next().unwrap_or(dir), found.holder.as_str()]
-                .iter()
-                .any(|one| !one.is_empty() && one.eq_ignore_ascii_case(holder))
-        };
-        if !holder.is_empty() {
-            let told: Vec<_> = all.iter().filter(meant).cloned().collect();
-            if !told.is_empty() {
-                return told;
-            }
-        }
-        all
-    }
-
-    /// How the contract says that a definition is called: by its owner's part, or else by what all share.
-    fn agreed(&self, symbol: &str, path: &RelPath, found: &Found) -> Vec<Shape> {
-        let owner = self.owners.owner_of(path);
-        let of = |text: &str| shape::find(path.as_str(), text, symbol, true);
-        let part = self.subtasks.iter().filter(|one| Some(one.id.as_str()) == owner).flat_map(|one| &one.provides);
-        let provided: Vec<Found> = part.flat_map(|signature| of(signature)).collect();
-        let shared = of(&self.contract.shared);
-        let same = |one: &&Found| one.holder == found.holder;
-        for list in [&provided, &shared] {
-            let exact: Vec<Shape> = list.iter().filter(same).map(|one| one.shape.clone()).collect();
-            if !exact.is_empty() {
-                return exact;
-            }
-        }
-        provided.into_iter().chain(shared).map(|one| one.shape).collect()
     }
 }
 

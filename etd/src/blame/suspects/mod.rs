@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use proto::diagnostic::Diagnostic;
 
 use super::{INTEGRATOR, Owners};
+use crate::check::diagnostics::pattern::Pattern;
 use crate::relpath::RelPath;
 use crate::source::imports::{Paths, imports, is_test};
 use crate::source::outline::bodies;
@@ -22,6 +23,8 @@ const MEANT: usize = 6;
 const FAR: usize = 14;
 /// What a declaration without a body, or a helper of tests, counts beside a function.
 const DATA: f64 = 0.3;
+/// What a helper of tests counts where a test fails though it got what it wanted: what compares them may be wrong.
+const JUDGE: f64 = 3.0;
 /// What counts a function that nobody writes in this round, beside one that somebody does: it did its work before.
 const OLD: f64 = 0.5;
 /// Functions that run before each test of their file.
@@ -178,6 +181,7 @@ fn suspects(failures: &[&Diagnostic], texts: &BTreeMap<RelPath, String>, owners:
                 *known = (*known).min(2 + 2 * at);
             }
             let words = telling(&failure.message);
+            let judged_wrong = got_what_it_wanted(&failure.message);
             let mut found: Vec<(f64, usize)> = costs
                 .into_iter()
                 .filter(|(node, _)| !(tests.contains(node) || sources.nodes[*node].top && sources.is_test(*node)))
@@ -193,7 +197,11 @@ fn suspects(failures: &[&Diagnostic], texts: &BTreeMap<RelPath, String>, owners:
                     let said = sources.says(node, &words);
                     let frame =
                         frames.iter().position(|frame| *frame == node).map_or(1.0, |at| 3.0 / (1.0 + at as f64) + 1.0);
-                    let kind = if sources.nodes[node].data || sources.is_test(node) { DATA } else { 1.0 };
+                    let kind = match (sources.nodes[node].data, sources.is_test(node)) {
+                        (_, true) if judged_wrong => JUDGE,
+                        (false, false) => 1.0,
+                        _ => DATA,
+                    };
                     let old = if sources.files[sources.nodes[node].file].owned { 1.0 } else { OLD };
                     (ochiai * near * said * frame * kind * old, node)
                 })
@@ -464,6 +472,22 @@ impl<'a> Sources<'a> {
         let line = u32::try_from(one.lines.0 + 1).unwrap_or(u32::MAX);
         Suspect { file: self.files[one.file].path.clone(), line, name: one.name.to_owned(), score }
     }
+}
+
+static COMPARED: [Pattern; 4] = [
+    Pattern::new(r"\bgot:? (?P<one>.+?)[,;]? (?:but )?(?:want(?:ed)?|expected):? (?P<two>.+)$"),
+    Pattern::new(r"(?i)\bexpected:? (?P<one>.+?)[,;]? (?:but )?(?:was|got|found|actual):? (?P<two>.+)$"),
+    Pattern::new(r"(?P<one>\S+) != (?P<two>\S+)$"),
+    Pattern::new(r"left: (?P<one>.+)\n\s*right: (?P<two>.+)$"),
+];
+
+/// Whether a test says that it failed, and shows twice the same value.
+fn got_what_it_wanted(message: &str) -> bool {
+    let shown = COMPARED.iter().find_map(|pattern| pattern.captures(message.trim_end()));
+    shown.is_some_and(|shown| {
+        let value = |name: &str| shown.name(name).map_or("", |value| value.as_str().trim());
+        value("one") == value("two")
+    })
 }
 
 /// Words of a message that code would have in strings.

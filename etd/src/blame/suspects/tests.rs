@@ -154,3 +154,19 @@ fn words_have_what_stands_before_them() {
         assert_eq!(words(code), *expected, "{code}");
     }
 }
+
+#[test]
+fn who_compares_is_suspect_where_both_sides_are_the_same() {
+    let table = [
+        ("nothing: got \".\", want \".\"", true),
+        ("call: got \"n(n,n1).\", want \"n(n,n).\"", false),
+        ("expected: 3 but was: 3", true),
+        ("AssertionError: '2' != '2'", true),
+        ("AssertionError: '2' != '3'", false),
+        ("assertion `left == right` failed\n  left: 4\n right: 4", true),
+        ("it panicked", false),
+    ];
+    for (message, same) in table {
+        assert_eq!(got_what_it_wanted(message), same, "{message}");
+    }
+}

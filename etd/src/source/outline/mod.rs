@@ -157,12 +157,14 @@ pub(crate) fn bodies(path: &str, text: &str) -> (Vec<Body>, Vec<String>) {
             continue;
         }
         let start = decorated.take().unwrap_or(item.start);
-        let Some((receiver, name)) = named(&item.head) else { continue };
+        let Some((receiver, name)) = named(language, &item.head) else { continue };
         open.retain(|(end, _)| *end >= item.end);
         let within = receiver.or_else(|| open.last().map(|(_, name)| name.clone()));
         open.push((item.end, name.clone()));
-        let type_ = TYPES.iter().any(|word| item.head.split(|c: char| !c.is_alphanumeric()).any(|one| one == *word));
-        let does = item.head.contains('(') && !type_ && item.end > item.start;
+        let (before, called) = item.head.split_once('(').map_or((item.head.as_str(), false), |(head, _)| (head, true));
+        let type_ = TYPES.iter().any(|word| before.split(|c: char| !c.is_alphanumeric()).any(|one| one == *word));
+        // In C a function says `struct` of what it returns.
+        let does = called && (!type_ || language == Language::C) && item.end > item.start;
         found.push(Body { name, within, lines: start..=item.end, does });
     }
     (found, mask(text, language.marks()))
@@ -172,8 +174,12 @@ pub(crate) fn bodies(path: &str, text: &str) -> (Vec<Body>, Vec<String>) {
 const TYPES: [&str; 9] = ["class", "interface", "struct", "enum", "trait", "record", "union", "namespace", "impl"];
 
 /// The receiver and the name of a declaration's head.
-fn named(head: &str) -> Option<(Option<String>, String)> {
+fn named(language: Language, head: &str) -> Option<(Option<String>, String)> {
     let part = |c: char| c.is_alphanumeric() || matches!(c, '_' | '$');
+    if let Some(rest) = head.strip_prefix("#define ") {
+        let name = rest.trim_start().split(|c| !part(c)).next().filter(|name| !name.is_empty())?;
+        return Some((None, name.to_owned()));
+    }
     let (receiver, head) = match head.strip_prefix("func (").and_then(|rest| rest.split_once(')')) {
         Some((receiver, rest)) => (receiver.rsplit([' ', '*']).next().map(str::to_owned), rest),
         None => (None, head),
@@ -199,7 +205,8 @@ fn named(head: &str) -> Option<(Option<String>, String)> {
         "def",
         "fn",
     ];
-    let kind = words.iter().position(|word| KINDS.contains(word)).and_then(|at| words.get(at + 1));
+    let returns = language == Language::C && head[until..].starts_with('(');
+    let kind = words.iter().position(|word| KINDS.contains(word) && !returns).and_then(|at| words.get(at + 1));
     let name = kind.or(words.last())?;
     Some((receiver.filter(|name| !name.is_empty()), (*name).to_owned()))
 }

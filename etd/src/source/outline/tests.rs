@@ -552,3 +552,21 @@ proptest! {
         prop_assert!(range.is_empty() || range.contains(&line) && range.end <= count + 1);
     }
 }
+
+#[test]
+fn functions_are_told_from_types() {
+    let table = [
+        ("a.c", "struct token next(struct lexer *lexer)\n{\n    return lexer->token;\n}\n", "next", true),
+        ("a.c", "static void skip(struct lexer *lexer)\n{\n    lexer->at++;\n}\n", "skip", true),
+        ("a.c", "struct lexer {\n    size_t at;\n};\n", "lexer", false),
+        ("a.h", "#define SIZE 31\n", "SIZE", false),
+        ("a.h", "#define CHECK(got, want) check(got, want)\n", "CHECK", false),
+        ("a.rs", "fn show(one: impl Display) {\n    print(one);\n}\n", "show", true),
+        ("a.rs", "pub struct Id(u64);\n", "Id", false),
+        ("A.java", "record Point(int x, int y) {\n}\n", "Point", false),
+    ];
+    for (path, text, name, does) in table {
+        let (found, _) = bodies(path, text);
+        assert_eq!(found.first().map(|one| (one.name.as_str(), one.does)), Some((name, does)), "{text}");
+    }
+}

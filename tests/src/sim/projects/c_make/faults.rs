@@ -314,7 +314,7 @@ struct variable {"#,
             "Makefile",
             "CPPFLAGS += -Isrc -MMD -MP",
             "CPPFLAGS += -MMD -MP",
-            r#"(lexer|parser|eval)\.h: No such file or directory"#,
+            r#"(?:^|[^/])(lexer|parser|eval)\.h: No such file or directory"#,
             Some(("tests/test_eval.c", r#"#include "eval.h""#)),
         ),
         fault(

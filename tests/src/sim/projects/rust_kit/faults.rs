@@ -168,7 +168,8 @@ use std::str::FromStr;"#,
         for entry in entries {
             if entry.date.month() == month {"#,
             "expected `Month`, found `Option<",
-            Some(("src/main.rs", "Report::new(&read(file)?, Some(month_of(month)?))")),
+            // Any call without a month tells it.
+            Some(("src/main.rs", ", None)")),
         ),
         fault(
             FaultKind::Signature,

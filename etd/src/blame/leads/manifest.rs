@@ -2,12 +2,12 @@
 
 use proto::diagnostic::{Diagnostic, Related};
 
-use super::class;
-use super::leads::{LIKELY, Tree};
-use super::sides::mentions;
+use super::tree::{LIKELY, Tree};
+use crate::blame::class;
 use crate::check::diagnostics::IS_THERE;
 use crate::check::diagnostics::pattern::{Pattern, group};
 use crate::relpath::RelPath;
+use crate::source::words::{self, mentions};
 
 /// Names of manifests, with the endings of the sources that they are about.
 const MANIFESTS: [(&[&str], &[&str]); 7] = [
@@ -185,6 +185,12 @@ fn nearest<'a>(tree: &Tree<'a>, file: Option<&str>, named: impl Fn(&str) -> bool
         .max_by_key(|path| path.parent().len())
 }
 
+/// Whether a Makefile or its like compiles a source: names it, or all that are there.
+fn compiles(text: &str, stem: &str) -> bool {
+    let named = words::has(text, &format!("{stem}."), words::in_file_name, |_| false);
+    named || text.lines().any(|line| ["wildcard", "GLOB"].iter().any(|word| line.contains(word)) && line.contains(".c"))
+}
+
 /// A symbol that the linker misses: in a source that isn't linked, or nowhere though a header declares it.
 fn link(tree: &Tree<'_>, diagnostic: &Diagnostic, symbol: &str, out: &mut Vec<Related>) {
     let source = |path: &RelPath| [".c", ".cc", ".cpp", ".cxx"].iter().any(|end| path.as_str().ends_with(end));
@@ -196,7 +202,7 @@ fn link(tree: &Tree<'_>, diagnostic: &Diagnostic, symbol: &str, out: &mut Vec<Re
         let name = path.file_name();
         let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
         let text = makefile.and_then(|path| tree.texts.get(path)).map_or("", String::as_str);
-        let compiled = text.contains(&format!("{stem}.")) || text.contains("wildcard") || text.contains("GLOB");
+        let compiled = compiles(text, stem);
         let why = format!("{path} defines `{symbol}`, and isn't linked");
         push(out, makefile, &if compiled { why } else { format!("{LIKELY}{why}") });
         let message = format!("`{symbol}` is defined here");
@@ -319,6 +325,25 @@ fn tested(tree: &Tree<'_>, diagnostic: &Diagnostic, out: &mut Vec<Related>) {
         if lacks || says {
             let why = format!("{LIKELY}the test reads it, and this is about what it says");
             push(out, Some(path), &why);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::compiles;
+
+    #[test]
+    fn what_a_makefile_compiles() {
+        let table = [
+            ("OBJ = build/test_lexer.o\n", "test_lexer", true),
+            ("OBJ = build/test_lexer.o\n-include $(wildcard build/*.d)\n", "lexer", false),
+            ("SRC = $(wildcard src/*.c)\n", "lexer", true),
+            ("file(GLOB SOURCES src/*.cpp)\n", "lexer", true),
+            ("add_executable(a main.c lexer.c)\n", "lexer", true),
+        ];
+        for (text, stem, expected) in table {
+            assert_eq!(compiles(text, stem), expected, "{text}");
         }
     }
 }
