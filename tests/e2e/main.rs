@@ -28,3 +28,4 @@ mod safety;
 mod secrets;
 mod signals;
 mod undo;
+mod upgrade;
