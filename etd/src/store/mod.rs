@@ -6,13 +6,14 @@
 //! reads comes from the database, so nothing is ever skipped or shown before it is durable.
 
 mod read;
+pub mod retention;
 mod schema;
 #[cfg(test)]
 mod tests;
 mod writer;
 
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use proto::event::Event;
@@ -207,8 +208,10 @@ pub enum Change {
         /// Key of its step.
         key: String,
     },
-    /// The content of a file.
+    /// The content of a file. It is kept as long as a round is that recorded it.
     Blob {
+        /// The round.
+        round: RoundId,
         /// Its SHA-256.
         hash: String,
         /// It.
@@ -229,6 +232,8 @@ pub enum Change {
     },
     /// The daemon stops in good order, or starts.
     CleanStop(bool),
+    /// What is kept from now on.
+    Keep(proto::config::Keep),
 }
 
 /// Handle to the database. Cheap to clone.
@@ -241,6 +246,7 @@ pub struct Store {
 type Watched = HashMap<SessionId, watch::Sender<u64>>;
 
 struct Inner {
+    dir: PathBuf,
     writer: writer::Writer,
     readers: read::Readers,
     heads: Arc<Mutex<Watched>>,
@@ -261,12 +267,19 @@ impl Store {
         let moved = move |session, head| raise(&watched, session, head);
         Ok(Self {
             inner: Arc::new(Inner {
+                dir: state_dir.to_path_buf(),
                 writer: writer::Writer::start(connection, Arc::clone(&trouble), Box::new(moved))?,
                 readers: read::Readers::new(path),
                 heads,
                 trouble,
             }),
         })
+    }
+
+    /// The state dir.
+    #[must_use]
+    pub fn dir(&self) -> &Path {
+        &self.inner.dir
     }
 
     /// Makes changes together and returns once they are on disk.
