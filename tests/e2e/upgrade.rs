@@ -65,9 +65,12 @@ fn story() -> Story {
     let file = |task: &str, id: &str, path: &str, content: &str| {
         Story::new().task(task).plan([Sub::new(id, "One file").owns([path])]).file(id, path, content)
     };
-    first
-        .and(file("Add a fourth file", "four", "four.txt", "four\n"))
-        .and(file("Write a note", "note", "note.txt", "a note\n"))
+    first.and(file("Add a fourth file", "four", "four.txt", "four\n")).and(file(
+        "Write a note",
+        "note",
+        "note.txt",
+        "a note\n",
+    ))
 }
 
 /// Lets a daemon work, kills it in the middle, and makes a fixture of its database. Returns where it is.

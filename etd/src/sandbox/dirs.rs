@@ -303,6 +303,12 @@ fn remove_pass(top: &Path, dir: &Path, depth: usize, moved: &mut u64) -> io::Res
     std::fs::remove_dir(dir).map(|()| left.then_some(()))
 }
 
+/// Makes the dirs of a work dir, for tests of others.
+#[cfg(test)]
+pub(crate) fn make_caches(state_dir: &Path, work_dir: &Path) -> io::Result<()> {
+    Own::of(state_dir, work_dir).prepare()
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test may")]

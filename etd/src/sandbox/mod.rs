@@ -47,6 +47,8 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 pub use confine::{Confinement, Limits, Profile};
+#[cfg(test)]
+pub(crate) use dirs::make_caches;
 pub(crate) use dirs::{Cache, Doomed, caches};
 pub use lookup::find_program;
 pub use probe::Probe;

@@ -109,7 +109,13 @@ async fn sweep(engine: &Arc<Engine>, sizes: &mut Sizes) -> Result<(), StoreError
         used = store.read(|reader| reader.holdings()).await?.bytes;
     }
     *engine.cache_bytes.lock().unwrap_or_else(PoisonError::into_inner) = Some(total);
-    while store.shrink().await? {}
+    let mut shrunk = false;
+    while store.shrink().await? {
+        shrunk = true;
+    }
+    if shrunk {
+        store.checkpoint().await?;
+    }
     Ok(())
 }
 
@@ -158,4 +164,46 @@ async fn remove_cache(engine: &Arc<Engine>, cache: Cache) -> Result<bool, StoreE
 /// Runs what blocks on a thread for it.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, StoreError> {
     tokio::task::spawn_blocking(work).await.map_err(|_| StoreError::Closed)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may")]
+
+    use super::*;
+    use crate::session::tests::{engine, request, scene, until};
+
+    /// Makes the build caches of a work dir; returns where they are.
+    fn warm(state_dir: &std::path::Path, work_dir: &std::path::Path) -> PathBuf {
+        let known: Vec<PathBuf> = caches(state_dir).into_iter().map(|cache| cache.top).collect();
+        crate::sandbox::make_caches(state_dir, work_dir).unwrap();
+        let made = caches(state_dir).into_iter().map(|cache| cache.top).find(|top| !known.contains(top)).unwrap();
+        std::fs::write(made.join("cargo/warm"), vec![7; 100_000]).unwrap();
+        made
+    }
+
+    #[tokio::test]
+    async fn caches_of_a_work_dir_with_a_round_are_never_removed() {
+        let scene = scene();
+        let engine = engine(&scene).await;
+        let session = engine.spawn(request(&scene, "k", true)).await.unwrap().session;
+        until(&engine, || engine.state(session) == "needs_credentials").await;
+        let (state, work) = (scene.at("state"), scene.at("work").canonicalize().unwrap());
+        let (used, other) = (warm(&state, &work), warm(&state, &scene.at("logs")));
+        let keep = Keep { bytes: 1, ..Keep::default() };
+        engine.store.commit(vec![crate::store::Change::Keep(keep)]).await.unwrap();
+        let mut sizes = Sizes::new();
+        sweep(&engine, &mut sizes).await.unwrap();
+        assert!(used.exists() && !other.exists());
+        let fields = engine.holdings().await;
+        let cached = fields.iter().find(|(name, _)| *name == "cache_bytes").unwrap().1.parse::<u64>().unwrap();
+        assert!(cached >= 100_000, "{fields:?}");
+        // Neither is its round.
+        assert!(fields.contains(&("rounds", "1".to_owned())), "{fields:?}");
+        engine.kill(session, None).await.unwrap();
+        until(&engine, || engine.is_idle(session)).await;
+        sweep(&engine, &mut sizes).await.unwrap();
+        assert!(!used.exists());
+        engine.drain().await;
+    }
 }

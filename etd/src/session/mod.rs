@@ -39,6 +39,9 @@ use crate::workspace::Workspace;
 /// Rounds that may be queued in one session.
 const MAX_QUEUED: usize = 64;
 
+/// Sessions in which something runs or is queued, at most: each takes memory.
+const MAX_ACTIVE: usize = 4096;
+
 /// What there is to say about what was removed.
 const KEPT: &str = "its log dirs are still there; `limits` in electrictown.yaml says how much is kept";
 
@@ -279,6 +282,13 @@ impl Engine {
     pub async fn spawn(self: &Arc<Self>, request: Spawn) -> Result<Queued, SessionError> {
         if let Some(known) = self.queued_before(&request.idempotency_key).await? {
             return Ok(known);
+        }
+        if self.counts().1 >= MAX_ACTIVE as u64 {
+            return Err(SessionError {
+                exit_code: exit::TRY_AGAIN,
+                message: format!("something runs or is queued in {MAX_ACTIVE} sessions"),
+                hint: Some("wait for some of them to end".to_owned()),
+            });
         }
         let session = SessionId::random();
         let spec = RoundSpec {

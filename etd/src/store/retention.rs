@@ -84,7 +84,8 @@ impl Store {
             heads.iter().filter(|(_, sender)| sender.receiver_count() > 0).map(|(id, _)| *id).collect()
         };
         let now = now_ms();
-        let taken = self.inner.writer.run(move |db| take_out(db, keep, any, &read, now).map_err(|error| sqlite(&error)));
+        let taken =
+            self.inner.writer.run(move |db| take_out(db, keep, any, &read, now).map_err(|error| sqlite(&error)));
         taken.await
     }
 
@@ -96,12 +97,20 @@ impl Store {
         self.inner.writer.run(|db| clear(db).map_err(|error| sqlite(&error))).await
     }
 
-    /// Gives some of the free pages back to the file system. Returns whether there may be more; at last the write-ahead log is emptied.
+    /// Gives some of the free pages back to the file system, which [`Store::checkpoint`] makes true. Returns whether there may be more.
     ///
     /// # Errors
     /// If the database can't be written.
     pub async fn shrink(&self) -> Result<bool, StoreError> {
         self.inner.writer.run(|db| shrink(db).map_err(|error| sqlite(&error))).await
+    }
+
+    /// Takes the write-ahead log over into the database and empties it, unless a reader is in the way: then the next time will do.
+    ///
+    /// # Errors
+    /// If the database can't be written.
+    pub async fn checkpoint(&self) -> Result<(), StoreError> {
+        self.inner.writer.run(|db| checkpoint(db).map_err(|error| sqlite(&error))).await
     }
 }
 
@@ -224,11 +233,15 @@ fn shrink(db: &mut Connection) -> rusqlite::Result<bool> {
         while rows.next()?.is_some() {}
         return Ok(true);
     }
-    // Somebody who reads is in the way, and then the next time will do: nobody waits here.
+    Ok(false)
+}
+
+fn checkpoint(db: &mut Connection) -> rusqlite::Result<()> {
+    // Nobody waits here.
     db.busy_timeout(Duration::ZERO)?;
-    let emptied = db.pragma_query(None, "wal_checkpoint(truncate)", |_| Ok(()));
+    let emptied = db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
     db.busy_timeout(super::schema::PATIENCE)?;
-    emptied.map(|()| false)
+    emptied
 }
 
 /// Removes databases that were found damaged and set aside, but for the newest ones of the last time. Blocks.
@@ -270,11 +283,10 @@ impl Reader<'_> {
         };
         let pages = number("page_count")?.saturating_sub(number("freelist_count")?);
         let bytes = pages.saturating_mul(number("page_size")?);
-        let held = self.one(
-            "SELECT (SELECT count(*) FROM session), count(*), min(queued_ms) FROM round",
-            [],
-            |row| Ok(Holdings { sessions: row.get(0)?, rounds: row.get(1)?, oldest_ms: row.get(2)?, bytes }),
-        )?;
+        let held =
+            self.one("SELECT (SELECT count(*) FROM session), count(*), min(queued_ms) FROM round", [], |row| {
+                Ok(Holdings { sessions: row.get(0)?, rounds: row.get(1)?, oldest_ms: row.get(2)?, bytes })
+            })?;
         Ok(held.unwrap_or_default())
     }
 

@@ -150,8 +150,9 @@ mod tests {
             .unwrap();
         drop(first);
         let now = open(&path).unwrap();
-        let row: (String, Option<i64>) =
-            now.query_row("SELECT task, undo_ms FROM round WHERE id = 'r'", [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+        let row: (String, Option<i64>) = now
+            .query_row("SELECT task, undo_ms FROM round WHERE id = 'r'", [], |row| Ok((row.get(0)?, row.get(1)?)))
+            .unwrap();
         assert_eq!(row, ("a task".to_owned(), None));
         let used: Vec<(String, String)> = now
             .prepare("SELECT round, hash FROM blob_use")

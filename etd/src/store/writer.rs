@@ -278,11 +278,7 @@ fn apply(db: &Connection, positions: &mut Positions<'_>, change: &Change) -> Res
         ),
         Change::Blob { round, hash, bytes } => {
             run(db, "INSERT OR IGNORE INTO blob (hash, bytes) VALUES (?1, ?2)", params![hash, bytes])?;
-            run(
-                db,
-                "INSERT OR IGNORE INTO blob_use (round, hash) VALUES (?1, ?2)",
-                params![round.to_string(), hash],
-            )
+            run(db, "INSERT OR IGNORE INTO blob_use (round, hash) VALUES (?1, ?2)", params![round.to_string(), hash])
         }
         Change::ChildStarted(child) => run(
             db,

@@ -5,8 +5,8 @@
 use std::collections::BTreeMap;
 
 use proto::config::{
-    Auth, CheckConfig, Config, Keep, ModelConfig, Price, ProviderConfig, ProviderKind, RoleConfig, SandboxWish, SecretRef,
-    SpecialistConfig, Timeouts,
+    Auth, CheckConfig, Config, Keep, ModelConfig, Price, ProviderConfig, ProviderKind, RoleConfig, SandboxWish,
+    SecretRef, SpecialistConfig, Timeouts,
 };
 use proto::diagnostic::{Diagnostic, Related, Severity};
 use proto::id::{RoundId, SessionId};

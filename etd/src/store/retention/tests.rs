@@ -207,6 +207,7 @@ async fn the_files_really_shrink() {
     while room.store.shrink().await.unwrap() {
         batches += 1;
     }
+    room.store.checkpoint().await.unwrap();
     assert!(batches > 10, "{batches}");
     assert!(both() < 6_000_000, "{} and {}", size("et.db"), size("et.db-wal"));
     room.assert_whole(1, 1);
@@ -231,8 +232,10 @@ fn some_databases_that_were_set_aside_are_kept_for_some_time() {
     let day = |days: u64| SystemTime::UNIX_EPOCH + Duration::from_secs(days * 86_400);
     let name = |days: u64, end: &str| format!("et.damaged-{}{end}", days * 86_400_000);
     let left = || {
-        let mut names: Vec<String> =
-            std::fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        let mut names: Vec<String> = std::fs::read_dir(dir.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
         names.sort();
         names
     };
@@ -245,5 +248,8 @@ fn some_databases_that_were_set_aside_are_kept_for_some_time() {
     let kept = [102, 103, 104].into_iter().flat_map(|days| [name(days, ""), name(days, "-wal")]);
     assert_eq!(left(), kept.chain(["et.damaged-by-hand".to_owned()]).collect::<Vec<_>>());
     drop_set_aside(dir.path(), day(133));
-    assert_eq!(left(), [&*name(103, ""), &*name(103, "-wal"), &*name(104, ""), &*name(104, "-wal"), "et.damaged-by-hand"]);
+    assert_eq!(
+        left(),
+        [&*name(103, ""), &*name(103, "-wal"), &*name(104, ""), &*name(104, "-wal"), "et.damaged-by-hand"]
+    );
 }
