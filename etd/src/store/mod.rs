@@ -20,7 +20,7 @@ use proto::event::Event;
 use proto::id::{RoundId, SessionId};
 use proto::message::StoredEvent;
 use serde::{Deserialize, Serialize};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 pub use read::{BrokenRound, OpenRound, Reader, RoundRow, SessionRow, StepRow};
 
@@ -245,8 +245,12 @@ pub struct Store {
 /// Heads of the logs that somebody reads.
 type Watched = HashMap<SessionId, watch::Sender<u64>>;
 
+/// Queries at once: each has a connection, a thread and some descriptors of its own. Others wait for their turn, which is soon.
+const READS: usize = 16;
+
 struct Inner {
     dir: PathBuf,
+    reads: Arc<Semaphore>,
     writer: writer::Writer,
     readers: read::Readers,
     heads: Arc<Mutex<Watched>>,
@@ -268,6 +272,7 @@ impl Store {
         Ok(Self {
             inner: Arc::new(Inner {
                 dir: state_dir.to_path_buf(),
+                reads: Arc::new(Semaphore::new(READS)),
                 writer: writer::Writer::start(connection, Arc::clone(&trouble), Box::new(moved))?,
                 readers: read::Readers::new(path),
                 heads,
@@ -342,7 +347,13 @@ impl Store {
         F: FnOnce(&read::Reader<'_>) -> Result<T, StoreError> + std::marker::Send + 'static,
     {
         let inner = Arc::clone(&self.inner);
-        tokio::task::spawn_blocking(move || inner.readers.with(query)).await.map_err(|_| StoreError::Closed)?
+        let turn = Arc::clone(&inner.reads).acquire_owned().await.map_err(|_| StoreError::Closed)?;
+        let work = move || {
+            // Given back when the query is over, whoever waits for it.
+            let _turn = turn;
+            inner.readers.with(query)
+        };
+        tokio::task::spawn_blocking(work).await.map_err(|_| StoreError::Closed)?
     }
 
     /// Events after a position, in order, about `max_bytes` at most (one at least).
