@@ -1,4 +1,4 @@
-//! Start-up, `list` and `show` with a database at the limits of retention.
+//! Start-up, `list` and `show` with a database at the limits of retention, and what others wait while it makes room.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use proto::endpoint::DATABASE_FILE;
 use proto::event::{Event, EventLine};
 use rusqlite::{Connection, params};
-use tests::env::Env;
-use tests::model::Model;
+use tests::env::{Config, Env};
+use tests::model::{Model, Wire};
 
 use crate::beyond::eight;
 use crate::startup::timed;
@@ -59,6 +59,42 @@ pub(crate) fn measure(table: &mut Table) {
         table.row(&format!("`et {}`, {size}", args.join(" ")), millis(median(&mut times)), goal);
     }
     env.et(["daemon", "stop"]).run().assert_ok();
+    remove(&env, &model, table);
+    env.et(["daemon", "stop"]).run().assert_ok();
+}
+
+/// How long a client that writes waits while a fifth of all goes.
+fn remove(env: &Env, model: &Model, table: &mut Table) {
+    let database = Connection::open(env.state_dir().join(DATABASE_FILE)).expect("the database");
+    database.execute("UPDATE round SET ended_ms = ended_ms - 86400000", []).expect("they are older");
+    drop(database);
+    let keep = ROUNDS - ROUNDS / 5;
+    env.write_config(&Config::one(model, Wire::OpenAi).extra(&format!("limits: {{ keep_rounds: {keep} }}")));
+    let spawn = |number: usize| {
+        let dir = format!("s{number}");
+        timed(
+            env,
+            env.et_path(),
+            &["session", "spawn", "--no-iterate", "--no-synthesize", "--work-dir", &dir, "eight parts"],
+        )
+    };
+    spawn(0);
+    env.et(["session", "wait", "last"]).run().assert_ok();
+    let clock = Instant::now();
+    let mut waits = Vec::new();
+    let rounds =
+        || env.et(["daemon", "status", "--json"]).run().assert_ok().json()["rounds"].as_u64().expect("a number");
+    while rounds() > keep as u64 {
+        waits.push(spawn(waits.len() + 1));
+    }
+    let gone = clock.elapsed();
+    waits.sort_unstable();
+    let (middle, longest) = (median(&mut waits), waits[waits.len() - 1]);
+    table.row(
+        "`et session spawn` while a fifth of the rounds goes: median, longest",
+        format!("{}, {} ({} in {:.1} s)", millis(middle), millis(longest), waits.len(), gone.as_secs_f64()),
+        "-",
+    );
 }
 
 /// Copies the session at hand, with other ids and with as much as a large round leaves, until there are enough rounds.

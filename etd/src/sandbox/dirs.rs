@@ -239,12 +239,10 @@ impl Cache {
     /// Takes it out of use at once: nothing that begins now finds it. [`Doomed::remove`] does the rest.
     ///
     /// # Errors
-    /// If the disk doesn't let it.
+    /// If the disk doesn't let it, or what was taken away before can't be removed.
     pub(crate) fn doom(&self) -> io::Result<Doomed> {
         let name = self.top.file_name().unwrap_or_default().to_string_lossy();
         let gone = self.top.with_file_name(format!("{GONE}{name}"));
-        // Of a removal that failed before.
-        remove(&gone)?;
         std::fs::rename(&self.top, &gone)?;
         Ok(Doomed { top: gone })
     }

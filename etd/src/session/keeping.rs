@@ -83,10 +83,9 @@ async fn run(engine: Arc<Engine>) {
 
 async fn sweep(engine: &Arc<Engine>, sizes: &mut Sizes) -> Result<(), StoreError> {
     let store = &engine.store;
-    // What an earlier daemon didn't get to.
-    while store.clear().await? {}
     let keep = store.read(|reader| reader.keep()).await?;
-    while remove_oldest(engine, keep, false).await? {}
+    // On a full disk it fails, and the caches are what makes room.
+    let removed = remove_beyond(engine, keep).await;
     let dir = store.dir().to_path_buf();
     let known = std::mem::take(sizes);
     let measured = blocking(move || {
@@ -105,10 +104,11 @@ async fn sweep(engine: &Arc<Engine>, sizes: &mut Sizes) -> Result<(), StoreError
             total -= bytes;
         }
     }
+    *engine.cache_bytes.lock().unwrap_or_else(PoisonError::into_inner) = Some(total);
+    removed?;
     while total.saturating_add(used) > keep.bytes && remove_oldest(engine, keep, true).await? {
         used = store.read(|reader| reader.holdings()).await?.bytes;
     }
-    *engine.cache_bytes.lock().unwrap_or_else(PoisonError::into_inner) = Some(total);
     let mut shrunk = false;
     while store.shrink().await? {
         shrunk = true;
@@ -116,6 +116,13 @@ async fn sweep(engine: &Arc<Engine>, sizes: &mut Sizes) -> Result<(), StoreError
     if shrunk {
         store.checkpoint().await?;
     }
+    Ok(())
+}
+
+/// Removes what an earlier daemon didn't get to, and the rounds that are too many or too old.
+async fn remove_beyond(engine: &Engine, keep: Keep) -> Result<(), StoreError> {
+    while engine.store.clear().await? {}
+    while remove_oldest(engine, keep, false).await? {}
     Ok(())
 }
 

@@ -194,3 +194,17 @@ async fn an_attach_shows_every_event_once_and_ends() {
     until(&engine, || engine.is_idle(session)).await;
     engine.drain().await;
 }
+
+#[tokio::test]
+async fn there_is_an_end_to_what_waits_in_memory() {
+    let scene = scene();
+    let engine = engine(&scene).await;
+    let others: Vec<SessionId> = (0..MAX_ACTIVE).map(|_| SessionId::random()).collect();
+    engine.active.lock().unwrap().extend(others.iter().map(|id| (*id, Active::default())));
+    let refused = engine.spawn(request(&scene, "k", false)).await.unwrap_err();
+    assert_eq!(refused.exit_code, exit::TRY_AGAIN, "{refused}");
+    engine.active.lock().unwrap().remove(&others[0]);
+    let session = engine.spawn(request(&scene, "k", false)).await.unwrap().session;
+    until(&engine, || engine.is_idle(session)).await;
+    engine.drain().await;
+}
