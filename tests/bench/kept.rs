@@ -84,8 +84,11 @@ fn remove(env: &Env, model: &Model, table: &mut Table) {
     let mut waits = Vec::new();
     let rounds =
         || env.et(["daemon", "status", "--json"]).run().assert_ok().json()["rounds"].as_u64().expect("a number");
-    while rounds() > keep as u64 {
+    loop {
         waits.push(spawn(waits.len() + 1));
+        if rounds() <= keep as u64 {
+            break;
+        }
     }
     let gone = clock.elapsed();
     waits.sort_unstable();

@@ -22,6 +22,8 @@ use super::{Store, StoreError, now_ms, sqlite};
 
 /// Time after its end in which a round isn't removed.
 pub const SETTLED: Duration = Duration::from_secs(600);
+/// Names of damaged databases begin so; the time in milliseconds follows.
+const SET_ASIDE: &str = "et.damaged-";
 /// Damaged databases that are kept.
 const SET_ASIDE_MOST: usize = 3;
 /// How long they are.
@@ -238,9 +240,10 @@ fn shrink(db: &mut Connection) -> rusqlite::Result<bool> {
 
 fn checkpoint(db: &mut Connection) -> rusqlite::Result<()> {
     // Nobody waits here.
+    let patience = db.pragma_query_value(None, "busy_timeout", |row| row.get::<_, u64>(0))?;
     db.busy_timeout(Duration::ZERO)?;
     let emptied = db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
-    db.busy_timeout(super::schema::PATIENCE)?;
+    db.busy_timeout(Duration::from_millis(patience))?;
     emptied
 }
 
@@ -253,7 +256,7 @@ pub fn drop_set_aside(dir: &Path, now: SystemTime) {
         .filter_map(|entry| {
             let entry = entry.ok()?;
             let name = entry.file_name().into_string().ok()?;
-            let digits = name.strip_prefix(super::schema::SET_ASIDE)?;
+            let digits = name.strip_prefix(SET_ASIDE)?;
             // Its log may lie beside it, under the same name with an ending.
             let digits = digits.split_once('-').map_or(digits, |(digits, _)| digits);
             Some((digits.parse().ok()?, entry.path()))

@@ -10,10 +10,6 @@ use super::{StoreError, sqlite};
 
 static MIGRATIONS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../migrations");
 
-/// Names of databases that were set aside begin so; the time in milliseconds follows.
-pub(super) const SET_ASIDE: &str = "et.damaged-";
-/// How long somebody else's lock is waited for.
-pub(super) const PATIENCE: std::time::Duration = std::time::Duration::from_secs(5);
 /// Bytes of the write-ahead log that stay on disk at most.
 const WAL_LEFT: i64 = 8 << 20;
 /// Bytes of a database that is rewritten in a moment.
@@ -49,9 +45,11 @@ pub(super) fn open(path: &Path) -> Result<Connection, StoreError> {
 
 /// Settings of the connection that writes.
 fn configure(connection: &Connection) -> rusqlite::Result<()> {
-    connection.busy_timeout(PATIENCE)?;
-    // Of use only before there is a table; see `shrinkable`.
-    connection.pragma_update(None, "auto_vacuum", "incremental")?;
+    connection.busy_timeout(std::time::Duration::from_secs(5))?;
+    if connection.pragma_query_value(None, "page_count", |row| row.get::<_, i64>(0))? == 0 {
+        // Before there is a table; otherwise see `shrinkable`.
+        connection.pragma_update(None, "auto_vacuum", "incremental")?;
+    }
     connection.pragma_update(None, "journal_mode", "wal")?;
     // What the log of a busy moment leaves on disk at most, once it was taken over.
     connection.pragma_update(None, "journal_size_limit", WAL_LEFT)?;
@@ -83,7 +81,7 @@ fn soundness(connection: &Connection) -> Result<(), String> {
 
 /// Keeps a damaged database under another name. It is never replaced silently: the caller reports the error and stops.
 fn set_aside(path: &Path, why: String) -> StoreError {
-    let kept = path.with_file_name(format!("{SET_ASIDE}{}", super::now_ms()));
+    let kept = path.with_extension(format!("damaged-{}", super::now_ms()));
     let kept_text = match std::fs::rename(path, &kept) {
         Ok(()) => kept.display().to_string(),
         Err(error) => format!("{} (it could not be renamed: {error})", path.display()),
