@@ -2,7 +2,7 @@
 CARGO ?= cargo
 BINS = $(CARGO) build --quiet --bin et --bin etd
 
-.PHONY: help demo test build lint bench converge fuzz install clean
+.PHONY: help demo test build lint bench converge fuzz fixture install clean
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -33,6 +33,10 @@ converge: ## a simulated programmer with mistakes in every format, with et, a na
 
 fuzz: ## look for texts that break the readers of answers and of tool output; FUZZ_SECONDS (3600) each, one after the other
 	@FUZZ_SECONDS=$${FUZZ_SECONDS:-3600} $(CARGO) test --quiet --release -p etd --lib fuzz:: -- --nocapture --test-threads=1
+
+fixture: ## keep a database of this version in tests/fixtures, for the versions to come
+	@$(CARGO) build --workspace --bins --features etd/test-hooks,et/test-hooks
+	@ET_FIXTURE_DIR=$(CURDIR)/tests/fixtures $(CARGO) test --quiet -p tests --test e2e upgrade::a_fixture
 
 install: build ## copy both binaries to PREFIX/bin (default ~/.local)
 	@install -d "$${PREFIX:-$$HOME/.local}/bin"

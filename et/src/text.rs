@@ -62,6 +62,36 @@ pub(crate) fn parse_duration(text: &str, bare: Option<Duration>) -> Option<Durat
     (parts > 0 && (0.001..=YEAR).contains(&seconds)).then(|| Duration::from_millis((seconds * 1000.0).round() as u64))
 }
 
+/// Units of sizes.
+const UNITS: [(&str, u64); 9] = [
+    ("TiB", 1 << 40),
+    ("GiB", 1 << 30),
+    ("MiB", 1 << 20),
+    ("KiB", 1 << 10),
+    ("TB", 1_000_000_000_000),
+    ("GB", 1_000_000_000),
+    ("MB", 1_000_000),
+    ("kB", 1_000),
+    ("B", 1),
+];
+
+/// A size with its unit: `2GiB`, `1.5 GB`. None if it isn't one.
+pub(crate) fn parse_bytes(text: &str) -> Option<u64> {
+    let (number, unit) = text.split_at(text.find(|c: char| c.is_ascii_alphabetic())?);
+    let (_, factor) = UNITS.iter().find(|(name, _)| name.eq_ignore_ascii_case(unit.trim()))?;
+    let number: f64 = number.trim().parse().ok()?;
+    let bytes = number * *factor as f64;
+    (bytes.is_finite() && (0.0..9e18).contains(&bytes)).then_some(bytes as u64)
+}
+
+/// `950 B`, `12.3 MiB`, `2.0 GiB`.
+pub(crate) fn bytes(n: u64) -> String {
+    match UNITS.iter().take(4).find(|(_, factor)| n >= *factor) {
+        Some((unit, factor)) => format!("{:.1} {unit}", n as f64 / *factor as f64),
+        None => format!("{n} B"),
+    }
+}
+
 /// `850ms`, `4.2s`, `3m 05s`, `1h 02m`.
 pub(crate) fn duration(ms: u64) -> String {
     let seconds = ms / 1000;
@@ -155,6 +185,26 @@ mod tests {
             ("9999999h", minute, None),
         ] {
             assert_eq!(parse_duration(text, bare).map(|d| d.as_millis()), ms, "{text}");
+        }
+    }
+
+    #[test]
+    fn sizes_are_read_and_shown() {
+        for (text, size) in [
+            ("2GiB", Some(2 << 30)),
+            ("500 MB", Some(500_000_000)),
+            ("1.5kib", Some(1536)),
+            ("10B", Some(10)),
+            ("10", None),
+            ("GiB", None),
+            ("-1GiB", None),
+            ("1e400B", None),
+            ("2GiB more", None),
+        ] {
+            assert_eq!(parse_bytes(text), size, "{text}");
+        }
+        for (size, text) in [(0, "0 B"), (1023, "1023 B"), (1024, "1.0 KiB"), (2 << 30, "2.0 GiB")] {
+            assert_eq!(bytes(size), text);
         }
     }
 

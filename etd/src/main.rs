@@ -38,6 +38,7 @@ fn main() -> ExitCode {
         daemon::process::leave_caller();
     }
     daemon::process::keep_memory_private();
+    daemon::process::allow_descriptors();
     match run(args) {
         Ok(()) => ExitCode::SUCCESS,
         Err((code, message)) => {

@@ -171,6 +171,23 @@ pub struct CheckConfig {
     pub no_fetch: bool,
 }
 
+/// How much a daemon keeps of what is over. What comes first counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Keep {
+    /// Rounds; at least 1.
+    pub rounds: u32,
+    /// Days since a round ended or a build cache was used; at least 1.
+    pub days: u32,
+    /// Bytes of the database and of build caches.
+    pub bytes: u64,
+}
+
+impl Default for Keep {
+    fn default() -> Self {
+        Self { rounds: 500, days: 365, bytes: 2 << 30 }
+    }
+}
+
 /// The whole configuration of a round.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Config {
@@ -194,6 +211,9 @@ pub struct Config {
     pub log_dir: String,
     /// Proxy and CA settings: variable name → where its value is kept.
     pub network: BTreeMap<String, SecretRef>,
+    /// What the daemon is to keep from now on; none: as before.
+    #[serde(default)]
+    pub keep: Option<Keep>,
 }
 
 /// Canonical names of the roles in [`Config::roles`].

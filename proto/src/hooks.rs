@@ -7,15 +7,24 @@
 
 /// Variables that autostart hands on besides the allow-list; none without the feature.
 pub const ENV: &[&str] = if cfg!(feature = "test-hooks") {
-    &["ET_TEST_PAUSES", "ET_TEST_ABORT", "ET_TEST_ABORT_ONCE", WITHOUT, SANDBOX]
+    &["ET_TEST_PAUSES", "ET_TEST_ABORT", "ET_TEST_ABORT_ONCE", WITHOUT, SANDBOX, VERSION]
 } else {
     &[]
 };
 
 /// Forces a level of confinement, and its limits: `partial`, or `full,procs=64,mem=256` (MiB).
 pub const SANDBOX: &str = "ET_TEST_SANDBOX";
+/// The protocol version that this process says it speaks, for tests of builds that differ.
+const VERSION: &str = "ET_TEST_PROTOCOL";
 /// Names parts of the harness that the daemon replaces by the simplest ones, with commas; for measuring what each is worth.
 pub const WITHOUT: &str = "ET_TEST_WITHOUT";
+
+/// [`crate::PROTOCOL_VERSION`], unless a test says otherwise.
+#[must_use]
+pub fn protocol_version() -> u16 {
+    let told = if cfg!(feature = "test-hooks") { std::env::var(VERSION).ok() } else { None };
+    told.and_then(|text| text.parse().ok()).unwrap_or(crate::PROTOCOL_VERSION)
+}
 
 /// A point in async code.
 ///

@@ -35,7 +35,7 @@ pub mod settings;
 /// The version of the frames and messages of this build.
 ///
 /// It is raised whenever an encoded byte of any message changes; `proto/tests` holds golden bytes that fail otherwise.
-pub const PROTOCOL_VERSION: u16 = 2;
+pub const PROTOCOL_VERSION: u16 = 3;
 
 /// The version of this build, as `et version` prints it.
 pub const BUILD: &str = env!("CARGO_PKG_VERSION");

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a bench fails by panicking")]
 
 mod beyond;
+mod kept;
 mod memory;
 mod replay;
 mod startup;
@@ -14,12 +15,13 @@ mod ticker;
 
 fn main() {
     type Measure = fn(&mut table::Table);
-    let measures: [(&str, Measure); 5] = [
+    let measures: [(&str, Measure); 6] = [
         ("beyond", beyond::measure),
         ("startup", startup::measure),
         ("stream", stream::measure),
         ("memory", memory::measure),
         ("replay", replay::measure),
+        ("kept", kept::measure),
     ];
     let wanted: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
     let mut table = table::Table::default();

@@ -38,7 +38,7 @@ pub(crate) fn measure(table: &mut Table) {
 }
 
 /// How long a whole process takes.
-fn timed(env: &Env, program: &Path, args: &[&str]) -> Duration {
+pub(crate) fn timed(env: &Env, program: &Path, args: &[&str]) -> Duration {
     let mut command = Command::new(program);
     command.args(args).env_clear().envs(env.vars()).current_dir(env.work());
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());

@@ -9,7 +9,7 @@ use super::{Ended, print};
 use crate::context::Context;
 use crate::exit::Problem;
 use crate::link;
-use crate::text::sanitize;
+use crate::text::{bytes, sanitize};
 
 /// The end of the log that is shown, in bytes.
 const LOG_TAIL: u64 = 256 * 1024;
@@ -62,7 +62,12 @@ pub(super) async fn status(context: &Context) -> Ended {
             status.fields.iter().map(|(name, text)| (name.clone(), value(name, text))).collect();
         print(&serde_json::Value::from(fields).to_string());
     } else {
-        let lines: Vec<String> = status.fields.iter().map(|(name, text)| format!("{name}: {text}")).collect();
+        let shown = |name: &String, text: &String| match status.number(name) {
+            Some(number) if name.ends_with("_bytes") => bytes(number),
+            _ => text.clone(),
+        };
+        let lines: Vec<String> =
+            status.fields.iter().map(|(name, text)| format!("{name}: {}", shown(name, text))).collect();
         print(&sanitize(&lines.join("\n")));
     }
     Ok(0)

@@ -129,6 +129,7 @@ fn config(log_dir: String, recording: String) -> Config {
         timeouts: Timeouts::default(),
         log_dir,
         network: BTreeMap::new(),
+        keep: None,
     }
 }
 

@@ -124,6 +124,7 @@ pub(crate) fn detect(var: Lookup<'_>, ask: Ask<'_>) -> Result<Loaded, Problem> {
         timeouts: Timeouts::default(),
         log_dir: log_dir(None, Path::new("/"), var),
         network,
+        keep: None,
     };
     Ok(Loaded { config, secrets: secret_values, notes: Vec::new() })
 }

@@ -109,9 +109,9 @@ pub(crate) struct Timeouts {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[allow(dead_code, reason = "part of the schema; it takes effect together with retention")]
 pub(crate) struct Limits {
-    pub(crate) keep_rounds: Option<u64>,
-    pub(crate) keep_days: Option<u64>,
+    pub(crate) keep_rounds: Option<Spanned<u32>>,
+    pub(crate) keep_days: Option<Spanned<u32>>,
+    /// With a unit.
     pub(crate) state_bytes: Option<Text>,
 }

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use proto::config::{
-    Auth, CheckConfig, Config, ModelConfig, Price, ProviderConfig, ProviderKind, RoleConfig, SandboxWish,
+    Auth, CheckConfig, Config, Keep, ModelConfig, Price, ProviderConfig, ProviderKind, RoleConfig, SandboxWish,
     SpecialistConfig, Timeouts,
 };
 use proto::message::SecretValue;
@@ -20,10 +20,12 @@ use super::trust::{self, Pairs};
 use super::{Loaded, mask, network, secrets};
 use crate::context::Lookup;
 use crate::exit::Problem;
-use crate::text::{nearest, parse_duration};
+use crate::text::{nearest, parse_bytes, parse_duration};
 
 /// Longest answer in tokens where nothing says otherwise.
 const MAX_TOKENS: u32 = 16_384;
+/// A database with nothing in it takes less.
+const LEAST_STATE: u64 = 1 << 20;
 const TYPES: [&str; 4] = ["ollama", "openai", "anthropic", "gemini"];
 
 /// A config file and how far it is trusted.
@@ -220,9 +222,7 @@ impl Resolver<'_> {
         self.check_keys(&mut tables, roles.values().chain(specialists.values().map(|s| &s.role)))?;
         let check = self.check(file)?;
         let sandbox = self.sandbox(file)?;
-        if let Some(size) = file.limits.as_ref().and_then(|limits| limits.state_bytes.as_ref()) {
-            self.filled("state_bytes", size)?;
-        }
+        let keep = self.keep(file)?;
         let log_dir = self.log_dir(file)?;
         let (network, values) = network(self.var);
         self.secrets.extend(values);
@@ -237,6 +237,7 @@ impl Resolver<'_> {
             timeouts: self.timeouts(file)?,
             log_dir,
             network,
+            keep,
         })
     }
 
@@ -466,6 +467,34 @@ impl Resolver<'_> {
         }
         let base = self.source.path.parent().unwrap_or(Path::new("/"));
         Ok(super::log_dir(own.filter(|_| self.source.trusted), base, self.var))
+    }
+
+    /// A file that isn't trusted has no say in what is removed.
+    fn keep(&mut self, file: &File) -> Result<Option<Keep>, Problem> {
+        let Some(own) = &file.limits else { return Ok(None) };
+        let mut keep = Keep::default();
+        for (name, number, slot) in
+            [("keep_rounds", &own.keep_rounds, &mut keep.rounds), ("keep_days", &own.keep_days, &mut keep.days)]
+        {
+            if let Some(number) = number {
+                if number.value == 0 {
+                    return Err(self.problem(number.referenced, &format!("`{name}` must be at least 1")));
+                }
+                *slot = number.value;
+            }
+        }
+        if let Some(text) = &own.state_bytes {
+            let value = self.filled("state_bytes", text)?;
+            keep.bytes = parse_bytes(value).filter(|bytes| *bytes >= LEAST_STATE).ok_or_else(|| {
+                self.problem(text.referenced, &format!("`state_bytes: {value}` isn't a size of at least 1MiB"))
+                    .hint("a number with its unit: 500MB, 2GiB")
+            })?;
+        }
+        if self.source.trusted {
+            return Ok(Some(keep));
+        }
+        self.ignored("limits");
+        Ok(None)
     }
 
     fn timeouts(&self, file: &File) -> Result<Timeouts, Problem> {

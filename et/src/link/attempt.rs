@@ -82,7 +82,7 @@ pub(crate) async fn control(path: &Path, kind: Kind, deadlines: &Deadlines) -> R
 }
 
 fn preamble(kind: Kind) -> Preamble {
-    Preamble { kind, version: proto::PROTOCOL_VERSION, status: Status::Ok, text: proto::BUILD.to_owned() }
+    Preamble { kind, version: proto::hooks::protocol_version(), status: Status::Ok, text: proto::BUILD.to_owned() }
 }
 
 async fn connect(path: &Path, limit: Duration) -> Result<UnixStream, Refused> {

@@ -12,7 +12,8 @@ use super::place::{ConnectOptions, is_alive};
 /// What a daemon says about itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DaemonStatus {
-    /// All that it said, by name: `pid`, `build`, `version`, `state`, `sessions`, `running`, `uptime_s`, `socket`, `state_dir`.
+    /// All that it said, by name: `pid`, `build`, `version`, `state`, `sessions`, `running`, `uptime_s`, `socket`, `state_dir`, and
+    /// what it keeps: `rounds`, `oldest_round`, `database_bytes`, `cache_bytes`, `disk_free_bytes`, `limit_rounds`, `limit_days`, `limit_bytes`.
     pub fields: BTreeMap<String, String>,
 }
 

@@ -80,7 +80,7 @@ fn check(options: &ConnectOptions, refused: &Refused) -> Result<(), LinkError> {
             Err(LinkError::new(LinkErrorKind::Overloaded, refused.why()).hint("try again in a moment"))
         }
         Refused::OtherVersion { version, build, busy } => {
-            let newer = proto::PROTOCOL_VERSION > *version;
+            let newer = proto::hooks::protocol_version() > *version;
             let ours = proto::BUILD;
             if newer && !busy && options.autostart {
                 return Ok(());

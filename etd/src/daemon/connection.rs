@@ -33,17 +33,17 @@ pub(crate) async fn serve<S: Service>(mut stream: UnixStream, shared: Arc<Shared
     let limits = shared.limits;
     let Ok(Some(asked)) = timeout(limits.preamble, read_preamble(&mut stream)).await else { return };
     let (status, text) = match asked.kind {
-        Kind::ControlStatus => (Status::Ok, shared.status_text()),
+        Kind::ControlStatus => (Status::Ok, shared.status_text().await),
         Kind::ControlStop => (Status::Ok, "stopping".to_owned()),
         Kind::Data if overloaded => (Status::Overloaded, "too many connections".to_owned()),
         Kind::Data if shared.stop.is_draining() => (Status::Draining, "the daemon is going away".to_owned()),
-        Kind::Data if asked.version != proto::PROTOCOL_VERSION => {
+        Kind::Data if asked.version != proto::hooks::protocol_version() => {
             let busy = if shared.service.counts().running > 0 { "busy" } else { "idle" };
             (Status::OtherVersion, format!("{busy} {}", proto::BUILD))
         }
         Kind::Data => (Status::Ok, proto::BUILD.to_owned()),
     };
-    let answer = Preamble { kind: asked.kind, version: proto::PROTOCOL_VERSION, status, text }.encode();
+    let answer = Preamble { kind: asked.kind, version: proto::hooks::protocol_version(), status, text }.encode();
     let written = timeout(limits.preamble, stream.write_all(&answer)).await;
     if asked.kind == Kind::ControlStop {
         tracing::info!("asked to stop");

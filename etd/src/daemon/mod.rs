@@ -180,6 +180,7 @@ where
     };
     tracing::info!("ready at {} as {}", socket.display(), proto::BUILD);
     ready(&Readiness::Ready(socket.clone()));
+    service.ready();
     let shared = Arc::new(Shared { service, limits, stop, socket: socket.clone(), state_dir, began });
     let draining = || {
         tracing::info!("draining");

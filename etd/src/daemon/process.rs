@@ -1,6 +1,6 @@
 //! What the process is: where it belongs, what it may leak, and when it started.
 
-use nix::sys::resource::{Resource, setrlimit};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 /// Leaves the caller's session and closes every descriptor above 2, so that whoever started us isn't held by us.
 ///
@@ -28,6 +28,18 @@ pub fn keep_memory_private() {
     let _ = setrlimit(Resource::RLIMIT_CORE, 0, 0);
     #[cfg(target_os = "linux")]
     let _ = nix::sys::prctl::set_dumpable(false);
+}
+
+/// Descriptors that clients, model calls and checks may need together when all bounds are reached.
+const DESCRIPTORS: u64 = 4096;
+
+/// Allows this process that many, where the usual 1024 would be too few; less if the system says so.
+pub fn allow_descriptors() {
+    if let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE)
+        && soft < DESCRIPTORS
+    {
+        let _ = setrlimit(Resource::RLIMIT_NOFILE, hard.min(DESCRIPTORS), hard);
+    }
 }
 
 /// Writes nothing more to whoever reads our standard output: a pipe that autostart waits on ends here.

@@ -62,20 +62,27 @@ pub(crate) struct Shared<S> {
 
 impl<S: Service> Shared<S> {
     /// What `status` answers: `key=value` lines.
-    pub(crate) fn status_text(&self) -> String {
+    pub(crate) async fn status_text(&self) -> String {
+        use std::fmt::Write as _;
+        let more = self.service.status().await;
         let counts = self.service.counts();
         let state = if self.stop.is_draining() { "draining" } else { "ready" };
-        format!(
+        let mut text = format!(
             "pid={}\nbuild={}\nversion={}\nstate={state}\nsessions={}\nrunning={}\nuptime_s={}\nsocket={}\nstate_dir={}\n",
             std::process::id(),
             proto::BUILD,
-            proto::PROTOCOL_VERSION,
+            proto::hooks::protocol_version(),
             counts.sessions,
             counts.running,
             self.began.elapsed().as_secs(),
             self.socket.display(),
             self.state_dir.display(),
-        )
+        );
+        for (name, value) in more {
+            // Writing to a string can't fail.
+            let _ = writeln!(text, "{name}={value}");
+        }
+        text
     }
 }
 

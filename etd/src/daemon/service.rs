@@ -24,6 +24,14 @@ pub trait Service: Send + Sync + 'static {
     /// What there is to do. Must not wait.
     fn counts(&self) -> Counts;
 
+    /// More for `status`: names and values, each on one line. It must take no more than a moment.
+    fn status(&self) -> BoxFuture<'static, Vec<(&'static str, String)>> {
+        Box::pin(std::future::ready(Vec::new()))
+    }
+
+    /// Told once, when clients can come. Must not wait.
+    fn ready(&self) {}
+
     /// Secrets that rounds wait for. Must not wait.
     fn needs(&self) -> Vec<SecretRef>;
 

@@ -41,6 +41,15 @@ impl Service for Handlers {
         Counts { sessions, running }
     }
 
+    fn status(&self) -> BoxFuture<'static, Vec<(&'static str, String)>> {
+        let engine = Arc::clone(&self.engine);
+        Box::pin(async move { engine.holdings().await })
+    }
+
+    fn ready(&self) {
+        self.engine.begin_keeping();
+    }
+
     fn needs(&self) -> Vec<SecretRef> {
         self.engine.vault.needs()
     }

@@ -118,7 +118,7 @@ impl Journal {
             .commit_patiently(|| {
                 let mut changes: Vec<Change> = blobs
                     .iter()
-                    .map(|(hash, bytes)| Change::Blob { hash: hash.clone(), bytes: bytes.clone() })
+                    .map(|(hash, bytes)| Change::Blob { round: self.id, hash: hash.clone(), bytes: bytes.clone() })
                     .collect();
                 changes.push(Change::Step {
                     round: self.id,

@@ -109,6 +109,7 @@ impl Scene {
             timeouts: Timeouts::default(),
             log_dir: self.at("logs").display().to_string(),
             network: BTreeMap::new(),
+            keep: None,
         }
     }
 

@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use sha2::{Digest as _, Sha256};
 
@@ -26,6 +27,8 @@ const STAGE: &str = "fetch";
 const LAYERS: &str = "go-layers";
 /// A file that says that cargo's own registry is used.
 const PRIVATE_REGISTRY: &str = "cargo-is-private";
+/// What is about to be removed has a name that begins so.
+const GONE: &str = "gone-";
 /// Dirs in one another that are walked in place; what lies deeper is moved up first, so that no depth is too deep.
 const DEPTH: usize = 32;
 
@@ -179,6 +182,87 @@ pub(super) fn sweep(state_dir: &Path) {
     }
 }
 
+/// Where the private dirs of one work dir are, as retention sees them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Cache {
+    /// The dir that holds them.
+    pub(crate) top: PathBuf,
+    /// When something was last prepared or emptied there.
+    pub(crate) used: SystemTime,
+}
+
+/// All of them, the least recently used first. What was about to be removed when a daemon died is removed now. Blocks.
+pub(crate) fn caches(state_dir: &Path) -> Vec<Cache> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(state_dir.join(TOP)).into_iter().flatten().filter_map(Result::ok) {
+        let top = entry.path();
+        if entry.file_name().to_string_lossy().starts_with(GONE) {
+            if let Err(error) = remove(&top) {
+                tracing::warn!("{}: {error}", top.display());
+            }
+        } else if let Ok(meta) = top.symlink_metadata()
+            && let Ok(used) = meta.modified()
+        {
+            found.push(Cache { top, used });
+        }
+    }
+    found.sort_by(|one, other| (one.used, &one.top).cmp(&(other.used, &other.top)));
+    found
+}
+
+impl Cache {
+    /// Whether it is that of a work dir (canonical).
+    #[must_use]
+    pub(crate) fn is_of(&self, state_dir: &Path, work_dir: &Path) -> bool {
+        self.top == Own::of(state_dir, work_dir).top
+    }
+
+    /// Bytes on disk, of files with several names once for each. Blocks, for as long as there are files to look at.
+    #[must_use]
+    pub(crate) fn bytes(&self) -> u64 {
+        use std::os::unix::fs::MetadataExt as _;
+        let mut bytes = 0;
+        let mut dirs = vec![self.top.clone()];
+        while let Some(dir) = dirs.pop() {
+            // What can't be looked at isn't counted; it can be removed all the same.
+            for entry in std::fs::read_dir(dir).into_iter().flatten().filter_map(Result::ok) {
+                let Ok(meta) = entry.metadata() else { continue };
+                bytes += meta.blocks() * 512;
+                if meta.is_dir() {
+                    dirs.push(entry.path());
+                }
+            }
+        }
+        bytes
+    }
+
+    /// Takes it out of use at once: nothing that begins now finds it. [`Doomed::remove`] does the rest.
+    ///
+    /// # Errors
+    /// If the disk doesn't let it, or what was taken away before can't be removed.
+    pub(crate) fn doom(&self) -> io::Result<Doomed> {
+        let name = self.top.file_name().unwrap_or_default().to_string_lossy();
+        let gone = self.top.with_file_name(format!("{GONE}{name}"));
+        std::fs::rename(&self.top, &gone)?;
+        Ok(Doomed { top: gone })
+    }
+}
+
+/// Dirs that nobody uses any more.
+pub(crate) struct Doomed {
+    top: PathBuf,
+}
+
+impl Doomed {
+    /// Removes them. Blocks.
+    ///
+    /// # Errors
+    /// If the disk doesn't let it; then it is tried again by the next [`caches`].
+    pub(crate) fn remove(self) -> io::Result<()> {
+        remove(&self.top)
+    }
+}
+
 /// Removes a dir whose content is hostile: no link is followed, nothing is too deep, and dirs without permissions are entered.
 pub(super) fn remove(top: &Path) -> io::Result<()> {
     let mut moved = 0_u64;
@@ -217,6 +301,12 @@ fn remove_pass(top: &Path, dir: &Path, depth: usize, moved: &mut u64) -> io::Res
     std::fs::remove_dir(dir).map(|()| left.then_some(()))
 }
 
+/// Makes the dirs of a work dir, for tests of others.
+#[cfg(test)]
+pub(crate) fn make_caches(state_dir: &Path, work_dir: &Path) -> io::Result<()> {
+    Own::of(state_dir, work_dir).prepare()
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test may")]
@@ -249,5 +339,30 @@ mod tests {
         own.prepare().unwrap();
         assert_eq!(std::fs::read_dir(own.home()).unwrap().count(), 0);
         assert_eq!(std::fs::metadata(own.home()).unwrap().permissions().mode() & 0o777, 0o700);
+    }
+
+    #[test]
+    fn caches_are_known_by_their_work_dir_and_last_use() {
+        let room = tempfile::tempdir().unwrap();
+        let [one, other] = ["/one", "/other"].map(Path::new);
+        for (dir, age) in [(one, 10), (other, 20)] {
+            let own = Own::of(room.path(), dir);
+            own.prepare().unwrap();
+            std::fs::write(own.cache("cargo").join("warm"), vec![7; 100_000]).unwrap();
+            let used = SystemTime::now() - std::time::Duration::from_secs(age);
+            std::fs::File::open(&own.top).unwrap().set_modified(used).unwrap();
+        }
+        let found = caches(room.path());
+        assert_eq!(found.len(), 2);
+        assert!(found[0].is_of(room.path(), other) && found[1].is_of(room.path(), one));
+        assert!((100_000..400_000).contains(&found[0].bytes()), "{}", found[0].bytes());
+        // The daemon dies before it has removed what it took away.
+        drop(found[0].doom().unwrap());
+        assert!(!found[0].top.exists());
+        assert_eq!(caches(room.path()), found[1..]);
+        assert_eq!(std::fs::read_dir(room.path().join(TOP)).unwrap().count(), 1);
+        found[1].doom().unwrap().remove().unwrap();
+        assert!(caches(room.path()).is_empty());
+        assert_eq!(std::fs::read_dir(room.path().join(TOP)).unwrap().count(), 0);
     }
 }

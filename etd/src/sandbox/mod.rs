@@ -47,6 +47,9 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 pub use confine::{Confinement, Limits, Profile};
+#[cfg(test)]
+pub(crate) use dirs::make_caches;
+pub(crate) use dirs::{Cache, Doomed, caches};
 pub use lookup::find_program;
 pub use probe::Probe;
 pub use process::{ChildRecord, boot_id, kill_leftover, start_time};

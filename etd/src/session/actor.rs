@@ -28,7 +28,10 @@ pub(super) async fn run(engine: Arc<Engine>, session: SessionId) {
         let (id, log_dir) = (entry.round.id, entry.round.log_dir.clone());
         // A fault in one round ends that round, visibly, and nothing else.
         let why = match AssertUnwindSafe(play(&engine, entry)).catch_unwind().await {
-            Ok(Ok(Played::Ended)) => continue,
+            Ok(Ok(Played::Ended)) => {
+                engine.round_ended.notify_one();
+                continue;
+            }
             Ok(Ok(Played::Left)) => return,
             // The next daemon takes it up.
             Ok(Err(StoreError::Closed)) => return,

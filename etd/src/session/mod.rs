@@ -4,6 +4,7 @@
 //! ([`Engine::start`]).
 
 mod actor;
+mod keeping;
 mod ledger;
 #[cfg(test)]
 mod tests;
@@ -37,6 +38,12 @@ use crate::workspace::Workspace;
 
 /// Rounds that may be queued in one session.
 const MAX_QUEUED: usize = 64;
+
+/// Sessions in which something runs or is queued, at most: each takes memory.
+const MAX_ACTIVE: usize = 4096;
+
+/// What there is to say about what was removed.
+const KEPT: &str = "its log dirs are still there; `limits` in electrictown.yaml says how much is kept";
 
 /// Why a request about sessions fails: an exit code, what happened, what to do.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -86,8 +93,12 @@ pub struct Engine {
     sessions: AtomicU64,
     stop: CancellationToken,
     tasks: TaskTracker,
-    /// Rounds of one session are stored and queued in the same order. Held while one is committed.
+    /// Rounds of one session are stored and queued in the same order. Held while one is committed, and while one is removed.
     sends: tokio::sync::Mutex<()>,
+    /// Told whenever a round has ended.
+    round_ended: tokio::sync::Notify,
+    /// Bytes of build caches, once they were measured.
+    cache_bytes: Mutex<Option<u64>>,
 }
 
 /// A session in which something runs or is queued.
@@ -115,7 +126,7 @@ impl Engine {
     pub async fn start(store: Store, children: Arc<Children>) -> Result<Arc<Self>, StoreError> {
         let (clean, leftovers, (mut open, broken), sessions) = store
             .read(|reader| {
-                Ok((reader.stopped_cleanly()?, reader.children()?, reader.open_rounds()?, reader.sessions()?.len()))
+                Ok((reader.stopped_cleanly()?, reader.children()?, reader.open_rounds()?, reader.holdings()?.sessions))
             })
             .await?;
         for child in &leftovers {
@@ -144,10 +155,12 @@ impl Engine {
             dirs: Arc::default(),
             active: Mutex::default(),
             changes: watch::channel(0).0,
-            sessions: AtomicU64::new(sessions as u64),
+            sessions: AtomicU64::new(sessions),
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
             sends: tokio::sync::Mutex::new(()),
+            round_ended: tokio::sync::Notify::new(),
+            cache_bytes: Mutex::default(),
         });
         for round in broken {
             tracing::error!(session = %round.session, round = round.round, error = %round.why, "a round can't be read");
@@ -236,6 +249,9 @@ impl Engine {
                 }
                 let wanted = prefix.clone();
                 let mut found = self.store.read(move |reader| reader.sessions_by_prefix(&wanted)).await?;
+                if found.is_empty() {
+                    self.not_removed(prefix).await?;
+                }
                 match (found.pop(), found.pop()) {
                     (Some(session), None) => Ok(session),
                     (Some(_), Some(_)) => {
@@ -247,6 +263,18 @@ impl Engine {
         }
     }
 
+    /// Fails, and says so, if sessions with this prefix were removed.
+    async fn not_removed(&self, prefix: &str) -> Result<(), SessionError> {
+        let wanted = prefix.to_owned();
+        let mut removed = self.store.read(move |reader| reader.removed_by_prefix(&wanted)).await?;
+        let message = match (removed.pop(), removed.pop()) {
+            (None, _) => return Ok(()),
+            (Some(one), None) => format!("session {} was {}", one.session, one.when()),
+            (Some(_), Some(_)) => format!("the sessions that start with `{prefix}` were removed by retention"),
+        };
+        Err(SessionError::usage(message, KEPT))
+    }
+
     /// Starts a session with its first round.
     ///
     /// # Errors
@@ -254,6 +282,13 @@ impl Engine {
     pub async fn spawn(self: &Arc<Self>, request: Spawn) -> Result<Queued, SessionError> {
         if let Some(known) = self.queued_before(&request.idempotency_key).await? {
             return Ok(known);
+        }
+        if self.counts().1 >= MAX_ACTIVE as u64 {
+            return Err(SessionError {
+                exit_code: exit::TRY_AGAIN,
+                message: format!("something runs or is queued in {MAX_ACTIVE} sessions"),
+                hint: Some("wait for some of them to end".to_owned()),
+            });
         }
         let session = SessionId::random();
         let spec = RoundSpec {
@@ -264,13 +299,14 @@ impl Engine {
             env: request.env,
             secret_env: request.secret_env,
         };
+        let limits = request.config.keep;
         let keep = SessionSpec { flags: request.flags, config: request.config };
         let work_dir = spec.work_dir.clone();
         let engine = Arc::clone(self);
         self.surely(async move {
-            let new =
-                || vec![Change::NewSession { id: session, work_dir: work_dir.clone(), spec: Box::new(keep.clone()) }];
-            let queued = engine.queue(session, 1, &spec, &request.idempotency_key, new(), &request.secrets).await?;
+            let mut new = vec![Change::NewSession { id: session, work_dir, spec: Box::new(keep) }];
+            new.extend(limits.map(Change::Keep));
+            let queued = engine.queue(session, 1, &spec, &request.idempotency_key, new, &request.secrets).await?;
             if queued.session == session {
                 engine.sessions.fetch_add(1, Ordering::Relaxed);
             }
@@ -318,6 +354,7 @@ impl Engine {
                 "start a new one with `et session spawn`",
             ));
         };
+        let limits = request.config.as_ref().and_then(|config| config.keep);
         let keep =
             SessionSpec { flags: request.flags.over(&kept.flags), config: request.config.unwrap_or(kept.config) };
         let spec = RoundSpec {
@@ -333,6 +370,9 @@ impl Engine {
             // A client retries with the same key: it is stored once.
             let _order = engine.sends.lock().await;
             let rounds = engine.store.read(move |reader| reader.rounds(session)).await?;
+            if rounds.is_empty() {
+                engine.not_removed(&session.to_string()).await?;
+            }
             if let Some(row) = rounds.iter().find(|row| row.undo_ms.is_some() && row.undone_ms.is_none()) {
                 // A round on top of half of another one: neither could be undone any more.
                 return Err(SessionError::usage(
@@ -345,7 +385,8 @@ impl Engine {
                 ));
             }
             let next = rounds.last().map_or(1, |row| row.round + 1);
-            let before = vec![Change::SessionSpec { id: session, spec: Box::new(keep) }];
+            let mut before = vec![Change::SessionSpec { id: session, spec: Box::new(keep) }];
+            before.extend(limits.map(Change::Keep));
             engine.queue(session, next, &spec, &request.idempotency_key, before, &request.secrets).await
         })
         .await

@@ -14,16 +14,16 @@ use crate::round::tests::{PLAN, Scene, WORDS, WORK};
 
 const KEY: &str = "env:KEY";
 
-async fn engine(scene: &Scene) -> Arc<Engine> {
+pub(super) async fn engine(scene: &Scene) -> Arc<Engine> {
     let children = Arc::new(Children::start(Arc::new(())).unwrap());
     Engine::start(Store::open(&scene.at("state")).unwrap(), children).await.unwrap()
 }
 
-fn scene() -> Scene {
+pub(super) fn scene() -> Scene {
     Scene::new(&[PLAN, WORK, WORDS], Flags::default())
 }
 
-fn request(scene: &Scene, key: &str, needs_key: bool) -> Spawn {
+pub(super) fn request(scene: &Scene, key: &str, needs_key: bool) -> Spawn {
     let mut config = scene.config();
     if needs_key {
         config.providers.get_mut("p").unwrap().auth = Auth::Key(SecretRef(KEY.to_owned()));
@@ -44,7 +44,7 @@ fn secrets() -> Vec<SecretValue> {
     vec![SecretValue { name: SecretRef(KEY.to_owned()), value: Secret::new("secret".to_owned()) }]
 }
 
-async fn until(engine: &Engine, is: impl Fn() -> bool) {
+pub(super) async fn until(engine: &Engine, is: impl Fn() -> bool) {
     let mut changes = engine.changes();
     while !is() {
         changes.changed().await.unwrap();
@@ -191,6 +191,20 @@ async fn an_attach_shows_every_event_once_and_ends() {
         assert_eq!(positions, (1..=end.seq).collect::<Vec<_>>());
         assert!(end.seq > 5);
     }
+    until(&engine, || engine.is_idle(session)).await;
+    engine.drain().await;
+}
+
+#[tokio::test]
+async fn there_is_an_end_to_what_waits_in_memory() {
+    let scene = scene();
+    let engine = engine(&scene).await;
+    let others: Vec<SessionId> = (0..MAX_ACTIVE).map(|_| SessionId::random()).collect();
+    engine.active.lock().unwrap().extend(others.iter().map(|id| (*id, Active::default())));
+    let refused = engine.spawn(request(&scene, "k", false)).await.unwrap_err();
+    assert_eq!(refused.exit_code, exit::TRY_AGAIN, "{refused}");
+    engine.active.lock().unwrap().remove(&others[0]);
+    let session = engine.spawn(request(&scene, "k", false)).await.unwrap().session;
     until(&engine, || engine.is_idle(session)).await;
     engine.drain().await;
 }

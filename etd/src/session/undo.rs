@@ -59,6 +59,10 @@ impl Engine {
             return Err(SessionError::usage(format!("no round of session {short} that ended changed a file"), hint));
         };
         let Some(row) = rounds.into_iter().find(|row| row.round == number) else {
+            if let Some(removed) = self.store.read(move |reader| reader.removed_round(id, number)).await? {
+                let message = format!("round {number} of session {short} was {}", removed.when());
+                return Err(SessionError::usage(message, super::KEPT));
+            }
             return Err(SessionError::usage(format!("session {short} has no round {number}"), hint));
         };
         if row.state != "ended" {

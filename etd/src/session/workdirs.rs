@@ -49,6 +49,12 @@ impl WorkDirs {
         Ticket { dirs: Arc::clone(self), number }
     }
 
+    /// Does something, which must be quick, unless a dir is in the line; none can come into it meanwhile.
+    pub(super) fn unless_in_line<T>(&self, is_it: impl Fn(&Path) -> bool, work: impl FnOnce() -> T) -> Option<T> {
+        let entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        (!entries.iter().any(|entry| is_it(&entry.path))).then(work)
+    }
+
     /// The session before a ticket that it must wait for.
     fn holder(&self, number: u64) -> Option<SessionId> {
         let entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
@@ -117,6 +123,8 @@ mod tests {
         let gone = dirs.ticket(ids[1], "/gone".into(), None);
         let gone_too = dirs.ticket(ids[2], "/gone-too".into(), None);
         assert_eq!(linked.waits_for(), Some(ids[3]));
+        assert_eq!(dirs.unless_in_line(|path| path == Path::new("/gone"), || ()), None);
+        assert_eq!(dirs.unless_in_line(|path| path == Path::new("/elsewhere"), || ()), Some(()));
         assert_eq!((gone.waits_for(), gone_too.waits_for()), (None, None));
     }
 

@@ -6,20 +6,21 @@
 //! reads comes from the database, so nothing is ever skipped or shown before it is durable.
 
 mod read;
+pub mod retention;
 mod schema;
 #[cfg(test)]
 mod tests;
 mod writer;
 
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use proto::event::Event;
 use proto::id::{RoundId, SessionId};
 use proto::message::StoredEvent;
 use serde::{Deserialize, Serialize};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 pub use read::{BrokenRound, OpenRound, Reader, RoundRow, SessionRow, StepRow};
 
@@ -207,8 +208,10 @@ pub enum Change {
         /// Key of its step.
         key: String,
     },
-    /// The content of a file.
+    /// The content of a file. It is kept as long as a round is that recorded it.
     Blob {
+        /// The round.
+        round: RoundId,
         /// Its SHA-256.
         hash: String,
         /// It.
@@ -229,6 +232,8 @@ pub enum Change {
     },
     /// The daemon stops in good order, or starts.
     CleanStop(bool),
+    /// What is kept from now on.
+    Keep(proto::config::Keep),
 }
 
 /// Handle to the database. Cheap to clone.
@@ -240,7 +245,12 @@ pub struct Store {
 /// Heads of the logs that somebody reads.
 type Watched = HashMap<SessionId, watch::Sender<u64>>;
 
+/// Queries at once: each has a connection, a thread and some descriptors of its own. Others wait for their turn, which is soon.
+const READS: usize = 16;
+
 struct Inner {
+    dir: PathBuf,
+    reads: Arc<Semaphore>,
     writer: writer::Writer,
     readers: read::Readers,
     heads: Arc<Mutex<Watched>>,
@@ -261,12 +271,20 @@ impl Store {
         let moved = move |session, head| raise(&watched, session, head);
         Ok(Self {
             inner: Arc::new(Inner {
+                dir: state_dir.to_path_buf(),
+                reads: Arc::new(Semaphore::new(READS)),
                 writer: writer::Writer::start(connection, Arc::clone(&trouble), Box::new(moved))?,
                 readers: read::Readers::new(path),
                 heads,
                 trouble,
             }),
         })
+    }
+
+    /// The state dir.
+    #[must_use]
+    pub fn dir(&self) -> &Path {
+        &self.inner.dir
     }
 
     /// Makes changes together and returns once they are on disk.
@@ -329,7 +347,13 @@ impl Store {
         F: FnOnce(&read::Reader<'_>) -> Result<T, StoreError> + std::marker::Send + 'static,
     {
         let inner = Arc::clone(&self.inner);
-        tokio::task::spawn_blocking(move || inner.readers.with(query)).await.map_err(|_| StoreError::Closed)?
+        let turn = Arc::clone(&inner.reads).acquire_owned().await.map_err(|_| StoreError::Closed)?;
+        let work = move || {
+            // Given back when the query is over, whoever waits for it.
+            let _turn = turn;
+            inner.readers.with(query)
+        };
+        tokio::task::spawn_blocking(work).await.map_err(|_| StoreError::Closed)?
     }
 
     /// Events after a position, in order, about `max_bytes` at most (one at least).

@@ -157,7 +157,7 @@ impl Readers {
 
 /// One connection, for one query.
 pub struct Reader<'a> {
-    connection: &'a Connection,
+    pub(super) connection: &'a Connection,
 }
 
 impl Reader<'_> {
@@ -181,14 +181,16 @@ impl Reader<'_> {
         .map(Option::flatten)
     }
 
-    /// Events after a position, in order, about `max_bytes` at most (one at least).
+    /// Events after a position, in order, about `max_bytes` at most (one at least). Those of rounds that were removed are gone, all at
+    /// once.
     ///
     /// # Errors
     /// If the database can't be read.
     pub fn events_after(&self, session: SessionId, seq: u64, max_bytes: usize) -> Result<Vec<StoredEvent>, StoreError> {
         let query = || -> rusqlite::Result<Vec<StoredEvent>> {
             let mut statement = self.connection.prepare_cached(
-                "SELECT seq, json FROM event WHERE session = ?1 AND seq > ?2 ORDER BY seq LIMIT 4096",
+                "SELECT seq, json FROM event WHERE session = ?1 AND seq > ?2
+                 AND round >= coalesce((SELECT min(round) FROM round WHERE session = ?1), 0) ORDER BY seq LIMIT 4096",
             )?;
             let mut rows = statement.query((session.to_string(), seq))?;
             let mut events: Vec<StoredEvent> = Vec::new();
@@ -441,7 +443,7 @@ impl Reader<'_> {
         Ok(value.is_none_or(|value| value == "true"))
     }
 
-    fn one<T>(
+    pub(super) fn one<T>(
         &self,
         sql: &str,
         values: impl rusqlite::Params,
@@ -453,7 +455,7 @@ impl Reader<'_> {
             .map_err(|error| sqlite(&error))
     }
 
-    fn all<T>(
+    pub(super) fn all<T>(
         &self,
         sql: &str,
         values: impl rusqlite::Params,
@@ -466,7 +468,7 @@ impl Reader<'_> {
     }
 }
 
-fn parsed<T>(row: &Row<'_>, column: usize) -> rusqlite::Result<T>
+pub(super) fn parsed<T>(row: &Row<'_>, column: usize) -> rusqlite::Result<T>
 where
     T: std::str::FromStr,
     T::Err: std::error::Error + Send + Sync + 'static,

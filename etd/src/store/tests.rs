@@ -119,3 +119,27 @@ async fn a_round_whose_record_cannot_be_read_stops_only_itself() {
     assert!(keys(&store, session).await.contains(&"note/given-up".to_owned()));
     engine.drain().await;
 }
+
+#[tokio::test]
+async fn only_so_many_queries_run_at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path()).unwrap();
+    let (running, most) = (Arc::new(std::sync::atomic::AtomicUsize::new(0)), Arc::new(Mutex::new(0)));
+    let reads = (0..READS * 8).map(|_| {
+        let (running, most) = (Arc::clone(&running), Arc::clone(&most));
+        store.read(move |reader| {
+            let now = running.fetch_add(1, std::sync::atomic::Ordering::SeqCst) + 1;
+            {
+                let mut most = most.lock().unwrap();
+                *most = now.max(*most);
+            }
+            let count = reader.sessions()?.len();
+            running.fetch_sub(1, std::sync::atomic::Ordering::SeqCst);
+            Ok(count)
+        })
+    });
+    for count in futures_util::future::join_all(reads).await {
+        assert_eq!(count.unwrap(), 0);
+    }
+    assert!((1..=READS).contains(&*most.lock().unwrap()));
+}

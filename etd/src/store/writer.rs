@@ -31,8 +31,12 @@ struct Job {
     answer: oneshot::Sender<Answer>,
 }
 
+/// Something that is done between two batches; it must be short, since everybody waits for it.
+type Task = Box<dyn FnOnce(&mut Connection) + Send>;
+
 enum Order {
     Commit(Job),
+    Run(Task),
     Close,
 }
 
@@ -63,6 +67,20 @@ impl Writer {
         receiver.await.map_err(|_| StoreError::Closed)?
     }
 
+    /// Does something with the connection that writes, between two batches. Dropping the future doesn't undo it.
+    pub(super) async fn run<T: Send + 'static>(
+        &self,
+        task: impl FnOnce(&mut Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (answer, receiver) = oneshot::channel();
+        let task: Task = Box::new(move |connection| {
+            // A caller that went away doesn't need the answer.
+            let _ = answer.send(task(connection));
+        });
+        self.orders.send(Order::Run(task)).await.map_err(|_| StoreError::Closed)?;
+        receiver.await.map_err(|_| StoreError::Closed)?
+    }
+
     pub(super) fn close(&self) {
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(thread) = thread else { return };
@@ -89,13 +107,16 @@ impl Loop {
         let mut open = true;
         while open {
             let mut jobs = Vec::new();
+            let mut task = None;
             match inbox.blocking_recv() {
                 Some(Order::Commit(job)) => jobs.push(job),
+                Some(Order::Run(wanted)) => task = Some(wanted),
                 Some(Order::Close) | None => break,
             }
-            while jobs.len() < BATCH {
+            while task.is_none() && jobs.len() < BATCH {
                 match inbox.try_recv() {
                     Ok(Order::Commit(job)) => jobs.push(job),
+                    Ok(Order::Run(wanted)) => task = Some(wanted),
                     Ok(Order::Close) => {
                         open = false;
                         break;
@@ -103,7 +124,12 @@ impl Loop {
                     Err(_) => break,
                 }
             }
-            self.batch(jobs);
+            if !jobs.is_empty() {
+                self.batch(jobs);
+            }
+            if let Some(task) = task {
+                task(&mut self.connection);
+            }
         }
         if let Err(error) = self.connection.pragma_update(None, "wal_checkpoint", "truncate") {
             tracing::warn!(%error, "no checkpoint at the end");
@@ -250,8 +276,9 @@ fn apply(db: &Connection, positions: &mut Positions<'_>, change: &Change) -> Res
             "INSERT INTO call (round, key, sent) VALUES (?1, ?2, 1) ON CONFLICT DO UPDATE SET sent = sent + 1",
             params![round.to_string(), key],
         ),
-        Change::Blob { hash, bytes } => {
-            run(db, "INSERT OR IGNORE INTO blob (hash, bytes) VALUES (?1, ?2)", params![hash, bytes])
+        Change::Blob { round, hash, bytes } => {
+            run(db, "INSERT OR IGNORE INTO blob (hash, bytes) VALUES (?1, ?2)", params![hash, bytes])?;
+            run(db, "INSERT OR IGNORE INTO blob_use (round, hash) VALUES (?1, ?2)", params![round.to_string(), hash])
         }
         Change::ChildStarted(child) => run(
             db,
@@ -270,6 +297,11 @@ fn apply(db: &Connection, positions: &mut Positions<'_>, change: &Change) -> Res
             db,
             "INSERT INTO mark (key, value) VALUES ('clean_stop', ?1) ON CONFLICT DO UPDATE SET value = ?1",
             params![clean.to_string()],
+        ),
+        Change::Keep(keep) => run(
+            db,
+            "INSERT INTO mark (key, value) VALUES ('keep', ?1) ON CONFLICT DO UPDATE SET value = ?1",
+            params![json("limits", keep)?],
         ),
     }
 }

@@ -5,8 +5,8 @@
 use std::collections::BTreeMap;
 
 use proto::config::{
-    Auth, CheckConfig, Config, ModelConfig, Price, ProviderConfig, ProviderKind, RoleConfig, SandboxWish, SecretRef,
-    SpecialistConfig, Timeouts,
+    Auth, CheckConfig, Config, Keep, ModelConfig, Price, ProviderConfig, ProviderKind, RoleConfig, SandboxWish,
+    SecretRef, SpecialistConfig, Timeouts,
 };
 use proto::diagnostic::{Diagnostic, Related, Severity};
 use proto::id::{RoundId, SessionId};
@@ -101,6 +101,7 @@ pub(crate) fn config(sandbox: SandboxWish) -> Config {
         timeouts: Timeouts::default(),
         log_dir: "/home/u/logs".into(),
         network: BTreeMap::from([("HTTPS_PROXY".into(), secret_ref("HTTPS_PROXY"))]),
+        keep: Some(Keep { rounds: 100, days: 30, bytes: 1 << 30 }),
     }
 }
 

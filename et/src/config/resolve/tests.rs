@@ -62,6 +62,7 @@ fn the_documented_sample() {
     assert_eq!(config.check.timeout_ms, Some(600_000));
     assert_eq!(config.sandbox, SandboxWish::Require);
     assert_eq!(config.timeouts.connect_ms, 5_000);
+    assert_eq!(config.keep, Some(Keep { rounds: 500, days: 365, bytes: 2 << 30 }));
     assert_eq!(config.log_dir, "/home/u/logs");
     assert_eq!(config.providers["openai"].auth, Auth::Key(SecretRef("env:OPENAI_API_KEY".into())));
     assert_eq!(config.network["HTTPS_PROXY"], SecretRef("env:HTTPS_PROXY".into()));
@@ -216,7 +217,8 @@ fn an_untrusted_file_sets_no_rules() {
     assert_eq!(loaded.config.check, CheckConfig::default());
     assert_eq!(loaded.config.sandbox, SandboxWish::Prefer);
     assert_eq!(loaded.config.log_dir, "/home/u/Documents/electrictown-logs");
-    assert_eq!(loaded.notes.len(), 3);
+    assert_eq!(loaded.config.keep, None);
+    assert_eq!(loaded.notes.len(), 4);
     assert!(loaded.notes.iter().all(|note| note.contains("et trust")));
 }
 
@@ -252,4 +254,27 @@ fn an_untrusted_file_sends_no_variable_elsewhere() {
     let pairs = Pairs::from([("OPENAI_API_KEY".to_owned(), "own.example".to_owned())]);
     let source = Source { path: Path::new("/c/electrictown.yaml"), text: &text, trusted: false, pairs };
     assert!(resolve(&source, &var).is_ok());
+}
+
+#[test]
+fn limits_are_read() {
+    let tail = "models:\n  a: { provider: p, model: m }\n";
+    let keep = |line: &str| load(&with(&format!("{tail}{line}")), true).map(|loaded| loaded.config.keep);
+    assert_eq!(keep("").unwrap(), None, "who says nothing changes nothing");
+    let days = Keep { days: 30, ..Keep::default() };
+    assert_eq!(keep("limits: { keep_days: 30 }").unwrap(), Some(days));
+    let size = Keep { bytes: 1_500_000_000, ..Keep::default() };
+    assert_eq!(keep("limits: { state_bytes: 1.5 GB }").unwrap(), Some(size));
+    for (line, says) in [
+        ("limits: { keep_rounds: 0 }", "must be at least 1"),
+        ("limits: { keep_days: 0 }", "must be at least 1"),
+        ("limits: { state_bytes: 2 }", "isn't a size"),
+        ("limits: { state_bytes: 10kB }", "isn't a size"),
+        ("limits: { state_bytes: lots }", "isn't a size"),
+        ("limits: { state_bytes: '' }", "is empty"),
+    ] {
+        let problem = keep(line).unwrap_err();
+        assert_eq!(problem.exit_code, 2, "{line}");
+        assert!(problem.message.contains(says), "{line}: {problem}");
+    }
 }

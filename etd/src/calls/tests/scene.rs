@@ -111,6 +111,7 @@ pub(super) fn scene(scripts: &[(&str, &[Act])]) -> Scene {
         timeouts: Timeouts::default(),
         log_dir: String::new(),
         network: BTreeMap::new(),
+        keep: None,
     };
     let mut providers = BTreeMap::new();
     for (name, _) in scripts {
