@@ -65,8 +65,9 @@ impl<S: Service> Shared<S> {
     pub(crate) fn status_text(&self) -> String {
         let counts = self.service.counts();
         let state = if self.stop.is_draining() { "draining" } else { "ready" };
+        let trouble = self.service.trouble().map(|why| format!("trouble={}\n", why.replace(['\n', '\r'], " ")));
         format!(
-            "pid={}\nbuild={}\nversion={}\nstate={state}\nsessions={}\nrunning={}\nuptime_s={}\nsocket={}\nstate_dir={}\n",
+            "pid={}\nbuild={}\nversion={}\nstate={state}\nsessions={}\nrunning={}\nuptime_s={}\nsocket={}\nstate_dir={}\n{}",
             std::process::id(),
             proto::BUILD,
             proto::PROTOCOL_VERSION,
@@ -75,6 +76,7 @@ impl<S: Service> Shared<S> {
             self.began.elapsed().as_secs(),
             self.socket.display(),
             self.state_dir.display(),
+            trouble.unwrap_or_default(),
         )
     }
 }

@@ -24,6 +24,11 @@ pub trait Service: Send + Sync + 'static {
     /// What there is to do. Must not wait.
     fn counts(&self) -> Counts;
 
+    /// Why nothing can be stored at the moment, if so. Must not wait.
+    fn trouble(&self) -> Option<String> {
+        None
+    }
+
     /// Secrets that rounds wait for. Must not wait.
     fn needs(&self) -> Vec<SecretRef>;
 

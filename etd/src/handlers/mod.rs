@@ -41,6 +41,10 @@ impl Service for Handlers {
         Counts { sessions, running }
     }
 
+    fn trouble(&self) -> Option<String> {
+        self.engine.store.trouble()
+    }
+
     fn needs(&self) -> Vec<SecretRef> {
         self.engine.vault.needs()
     }

@@ -5,15 +5,17 @@
 //! A reader of events learns of new ones through a `watch` channel that carries the head of the session's log; what it then
 //! reads comes from the database, so nothing is ever skipped or shown before it is durable.
 
+pub mod filesystem;
 mod read;
 mod schema;
 #[cfg(test)]
 mod tests;
+mod wal;
 mod writer;
 
 use std::collections::HashMap;
-use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use proto::event::Event;
 use proto::id::{RoundId, SessionId};
@@ -46,6 +48,17 @@ pub enum StoreError {
         why: String,
         /// Where it is now.
         kept: String,
+    },
+    /// A page of the database was found damaged while it was in use.
+    #[error("the database is damaged ({0}); it is looked through when the daemon starts next")]
+    Spoiled(String),
+    /// The state dir is where no database can be kept safely.
+    #[error("{path} is on a file system of the network ({kind}), where the database could lose what it keeps")]
+    Network {
+        /// The state dir.
+        path: String,
+        /// The file system.
+        kind: String,
     },
     /// Anything else that SQLite says.
     #[error("database: {0}")]
@@ -245,6 +258,9 @@ struct Inner {
     readers: read::Readers,
     heads: Arc<Mutex<Watched>>,
     trouble: Arc<Mutex<Option<String>>>,
+    /// What SQLite said when it first met a damaged page.
+    damage: OnceLock<String>,
+    path: PathBuf,
 }
 
 impl Store {
@@ -262,9 +278,11 @@ impl Store {
         Ok(Self {
             inner: Arc::new(Inner {
                 writer: writer::Writer::start(connection, Arc::clone(&trouble), Box::new(moved))?,
-                readers: read::Readers::new(path),
+                readers: read::Readers::new(path.clone()),
                 heads,
                 trouble,
+                damage: OnceLock::new(),
+                path,
             }),
         })
     }
@@ -276,7 +294,11 @@ impl Store {
     /// # Errors
     /// If nothing was changed; [`StoreError::Unwritable`] may pass.
     pub async fn commit(&self, changes: Vec<Change>) -> Result<(), StoreError> {
-        self.inner.writer.commit(changes).await
+        if let Some(why) = self.inner.damage.get() {
+            // Writing on could only spoil more.
+            return Err(StoreError::Spoiled(why.clone()));
+        }
+        self.inner.noticing(self.inner.writer.commit(changes).await)
     }
 
     /// Like [`Store::commit`], but waits for a full disk to have room again.
@@ -300,6 +322,9 @@ impl Store {
     /// Why nothing can be written at the moment.
     #[must_use]
     pub fn trouble(&self) -> Option<String> {
+        if let Some(why) = self.inner.damage.get() {
+            return Some(StoreError::Spoiled(why.clone()).to_string());
+        }
         self.inner.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
@@ -329,7 +354,8 @@ impl Store {
         F: FnOnce(&read::Reader<'_>) -> Result<T, StoreError> + std::marker::Send + 'static,
     {
         let inner = Arc::clone(&self.inner);
-        tokio::task::spawn_blocking(move || inner.readers.with(query)).await.map_err(|_| StoreError::Closed)?
+        let reading = tokio::task::spawn_blocking(move || inner.noticing(inner.readers.with(query)));
+        reading.await.map_err(|_| StoreError::Closed)?
     }
 
     /// Events after a position, in order, about `max_bytes` at most (one at least).
@@ -348,6 +374,19 @@ impl Store {
     /// Writes everything to the database file and stops the writer. Blocks until that is done.
     pub fn close(&self) {
         self.inner.writer.close();
+    }
+}
+
+impl Inner {
+    /// Remembers that a page is damaged, for the next start as well.
+    fn noticing<T>(&self, result: Result<T, StoreError>) -> Result<T, StoreError> {
+        if let Err(StoreError::Spoiled(why)) = &result
+            && self.damage.set(why.clone()).is_ok()
+        {
+            tracing::error!(why, "the database is damaged: nothing is written any more");
+            schema::suspect(&self.path);
+        }
+        result
     }
 }
 
@@ -371,15 +410,19 @@ fn raise(watched: &Mutex<Watched>, session: SessionId, head: u64) {
 fn sqlite(error: &rusqlite::Error) -> StoreError {
     use rusqlite::ErrorCode;
     match error.sqlite_error_code() {
-        // Busy: somebody looks at the database with a tool of their own, which passes.
-        Some(
-            ErrorCode::DiskFull
-            | ErrorCode::SystemIoFailure
-            | ErrorCode::ReadOnly
-            | ErrorCode::CannotOpen
-            | ErrorCode::DatabaseBusy
-            | ErrorCode::DatabaseLocked,
-        ) => StoreError::Unwritable(error.to_string()),
+        Some(ErrorCode::DiskFull | ErrorCode::SystemIoFailure | ErrorCode::ReadOnly | ErrorCode::CannotOpen) => {
+            StoreError::Unwritable(error.to_string())
+        }
+        // Somebody looks at the database with a tool of their own, which passes.
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+            StoreError::Unwritable(format!("another program holds a lock on it: {error}"))
+        }
+        _ if is_damage(error) => StoreError::Spoiled(error.to_string()),
         _ => StoreError::Sqlite(error.to_string()),
     }
+}
+
+fn is_damage(error: &rusqlite::Error) -> bool {
+    use rusqlite::ErrorCode;
+    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
 }

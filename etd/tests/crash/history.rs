@@ -165,13 +165,7 @@ impl World {
         (session.id, index as u32 + 1, session.rounds[index])
     }
 
-    fn events(
-        &mut self,
-        count: usize,
-        session: SessionId,
-        round: u32,
-        traces: &mut Vec<Trace>,
-    ) -> Vec<NewEvent> {
+    fn events(&mut self, count: usize, session: SessionId, round: u32, traces: &mut Vec<Trace>) -> Vec<NewEvent> {
         let keys: Vec<String> = (0..count).map(|_| self.next("event")).collect();
         traces.extend(keys.iter().map(|key| Trace::Event(session, round, key.clone())));
         keys.iter().map(|key| note(key)).collect()
@@ -252,9 +246,7 @@ impl World {
                 traces.push(Trace::Step(id, key.clone(), "{}".to_owned()));
                 let mut changes: Vec<Change> = events.into_iter().map(event).collect();
                 changes.extend(
-                    self.blobs(false, rng, &mut traces)
-                        .into_iter()
-                        .map(|(hash, bytes)| Change::Blob { hash, bytes }),
+                    self.blobs(false, rng, &mut traces).into_iter().map(|(hash, bytes)| Change::Blob { hash, bytes }),
                 );
                 changes.push(Change::Step { round: id, key, request_hash: None, value: "{}".to_owned() });
                 changes.push(Change::NewSession { id: session, work_dir: None, spec: Box::new(kept()) });
@@ -538,9 +530,10 @@ impl Found {
         let events = self.events.iter().map(|(session, events)| {
             events.iter().map(|(round, key)| Trace::Event(*session, *round, key.clone())).collect()
         });
-        let steps = self.steps.iter().map(|(id, steps)| {
-            steps.iter().map(|(key, value)| Trace::Step(*id, key.clone(), value.clone())).collect()
-        });
+        let steps = self
+            .steps
+            .iter()
+            .map(|(id, steps)| steps.iter().map(|(key, value)| Trace::Step(*id, key.clone(), value.clone())).collect());
         events.chain(steps).collect()
     }
 
@@ -571,7 +564,10 @@ impl Found {
         ] {
             let there = count(&format!("SELECT count(*) FROM {table}"))?;
             if there != seen as i64 {
-                wrong.push(format!("{there} rows of {table}, {seen} are known ({} jobs, at {position})", world.jobs.len()));
+                wrong.push(format!(
+                    "{there} rows of {table}, {seen} are known ({} jobs, at {position})",
+                    world.jobs.len()
+                ));
             }
         }
         Ok(wrong)
