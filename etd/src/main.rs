@@ -102,8 +102,10 @@ async fn start(context: StartContext) -> Result<Arc<impl daemon::Service>, Start
     let state_dir = context.state_dir.clone();
     let opening = tokio::task::spawn_blocking(move || Store::open(&state_dir)).await;
     let of_store = |stage: &'static str| {
+        let dir = context.state_dir.clone();
         move |error: StoreError| match error {
-            StoreError::Unwritable(_) | StoreError::Network { .. } => failed("state-dir")(error.to_string()),
+            StoreError::Unwritable(_) => failed("state-dir")(format!("state dir {}: {error}", dir.display())),
+            StoreError::Network { .. } => failed("state-dir")(error.to_string()),
             StoreError::Spoiled(_) => failed("database")(error.to_string()),
             other => failed(stage)(other.to_string()),
         }

@@ -53,7 +53,9 @@ pub enum StoreError {
     #[error("the database is damaged ({0}); it is looked through when the daemon starts next")]
     Spoiled(String),
     /// The state dir is where no database can be kept safely.
-    #[error("{path} is on a file system of the network ({kind}), where the database could lose what it keeps")]
+    #[error(
+        "the state dir {path} is on a file system of the network ({kind}), where the database could lose what it keeps"
+    )]
     Network {
         /// The state dir.
         path: String,

@@ -14,12 +14,14 @@ mod disk;
 mod history;
 
 use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use disk::{Entry, Fate, Files, Op};
 use history::World;
+use tokio::runtime::Runtime;
 
 /// Histories in a usual run.
-const CASES: u64 = 5;
+const CASES: u64 = 3;
 /// Lives of one history: between two of them is a crash.
 const LIVES: usize = 3;
 /// Moments of a crash that are tried in each life.
@@ -32,13 +34,54 @@ fn nothing_acknowledged_is_lost_by_a_crash_at_any_moment() {
         Some(seed) => (seed, 1),
         None => (fastrand::u64(..u64::MAX / 2), number("ET_DISK_CASES").unwrap_or(CASES)),
     };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let (_alone, runtime) = (alone(), runtime());
     let mut crashes = 0;
     for seed in first..first + cases {
         println!("ET_DISK_SEED={seed}");
         crashes += runtime.block_on(history(seed));
     }
     println!("{cases} histories, {crashes} crashes");
+}
+
+/// The record is one for the whole process.
+fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn runtime() -> Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
+}
+
+/// The same checks see a disk that only says that it syncs, and a row that is gone.
+#[test]
+fn the_checks_see_what_is_lost() {
+    let _alone = alone();
+    runtime().block_on(async {
+        let (mut world, mut rng) = (World::default(), fastrand::Rng::with_seed(7));
+        let dir = lay_out(&Files::new());
+        disk::record(dir.path(), &Files::new());
+        world.live(dir.path(), &mut rng).await.unwrap();
+        let log = disk::taken();
+        let mut left = |log: &[Entry]| lay_out(&disk::after_crash(&Files::new(), log, log.len(), Fate::Lost, &mut rng));
+        world.check(left(&log).path(), log.len()).await.unwrap();
+        let is_kept = |entry: &&Entry| !(entry.file.ends_with("-wal") && matches!(entry.op, Op::Synced));
+        let lying: Vec<Entry> = log.iter().filter(is_kept).cloned().collect();
+        let wrong = world.check(left(&lying).path(), log.len()).await.unwrap_err();
+        assert!(wrong.contains("acknowledged and lost"), "{wrong}");
+        for (rows, says) in [
+            ("event WHERE seq = (SELECT max(seq) FROM event)", "half of it is there"),
+            ("step WHERE position = 1", "positions of steps have gaps"),
+            ("idempotency", "half of it is there"),
+        ] {
+            let image = left(&log);
+            let db = rusqlite::Connection::open(image.path().join(proto::endpoint::DATABASE_FILE)).unwrap();
+            db.execute(&format!("DELETE FROM {rows}"), []).unwrap();
+            drop(db);
+            let wrong = world.check(image.path(), log.len()).await.unwrap_err();
+            assert!(wrong.contains(says), "{rows}: {wrong}");
+        }
+    });
 }
 
 /// Plays a history; how many crashes were looked at.
