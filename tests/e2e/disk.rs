@@ -157,12 +157,57 @@ fn a_full_disk_below_the_state_dir() {
     disk.clear();
     assert_recovers(&env);
 
-    // A daemon that dies then and can't start says so, and loses nothing.
+    // A daemon that can't start says so, and loses nothing.
+    env.et(["daemon", "stop"]).run().assert_ok();
     disk.fill();
-    env.kill_daemon();
     env.et(["session", "list"]).run().assert_code(74).assert_stderr("state dir").assert_stderr("room on its disk");
     disk.clear();
     assert_eq!(sessions(&env), 1);
+    assert_same_log(&env, &out);
+    assert_nothing_left(env);
+}
+
+#[test]
+fn a_disk_that_is_full_again_and_again() {
+    if !may_mount("disk::a_disk_that_is_full_again_and_again") {
+        return;
+    }
+    let env = Env::new();
+    let disk = Small::over(env.state_dir(), 6 * 1024);
+    let model = Model::start(stories::wide(4));
+    env.config(&model);
+    let check = "test -s part-1.txt -a -s part-4.txt";
+    let mut run = env.et_spawn([
+        "run",
+        "-o",
+        ".",
+        "--json",
+        "--iterate",
+        "--no-synthesize",
+        "--check",
+        check,
+        "Write four parts",
+    ]);
+    wait_for_type(&run, "round.started", "");
+    let mut times = 0;
+    while run.is_running() {
+        disk.fill();
+        let full = poll(PATIENCE, || !run.is_running() || status(&env).get("trouble").is_some());
+        assert!(full, "it neither ends nor is stuck");
+        if times == 1 && run.is_running() {
+            // What waits for the disk doesn't hold up a stop, and the client waits for the next daemon.
+            let began = std::time::Instant::now();
+            env.et(["daemon", "stop"]).run().assert_ok();
+            assert!(began.elapsed().as_secs() < 15, "{:?}", began.elapsed());
+        }
+        disk.clear();
+        env.et(["session", "list"]).run().assert_ok();
+        assert_recovers(&env);
+        times += 1;
+    }
+    assert!(times > 1, "the disk was full once only");
+    let out = run.wait();
+    out.assert_ok();
     assert_same_log(&env, &out);
     assert_nothing_left(env);
 }
@@ -267,7 +312,7 @@ fn a_damaged_database_is_kept_and_named() {
         let out = env.et(["session", "list"]).run();
         out.assert_code(69).assert_stderr("is damaged").assert_stderr("it was kept as ");
         let (_, kept) = out.stderr.split_once("it was kept as ").unwrap();
-        let kept = kept.lines().next().unwrap();
+        let (kept, _) = kept.split_once(", and the next start begins with an empty one").unwrap();
         assert_eq!(fs::read(kept).unwrap(), damaged, "{kept}");
         // Whoever goes on after these words begins anew.
         assert_eq!(sessions(&env), 0);

@@ -40,7 +40,9 @@ pub enum StoreError {
         known: usize,
     },
     /// The database isn't sound; it was set aside.
-    #[error("the database {path} is damaged ({why}); it was kept as {kept}")]
+    #[error(
+        "the database {path} is damaged ({why}); it was kept as {kept}, and the next start begins with an empty one"
+    )]
     Damaged {
         /// Where it was.
         path: String,
