@@ -25,7 +25,7 @@ const CASES: u64 = 3;
 /// Lives of one history: between two of them is a crash.
 const LIVES: usize = 3;
 /// Moments of a crash that are tried in each life.
-const MOMENTS: usize = 8;
+const MOMENTS: usize = 6;
 
 #[test]
 fn nothing_acknowledged_is_lost_by_a_crash_at_any_moment() {
