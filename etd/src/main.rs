@@ -75,6 +75,7 @@ fn run(args: Args) -> Result<(), (u8, String)> {
         ended.map_err(|error| {
             let code = match &error {
                 RunError::Lock(daemon::lock::LockError::StateDir { .. }) => exit::STATE,
+                RunError::Start(error) if error.stage == "state-dir" => exit::STATE,
                 _ => exit::UNAVAILABLE,
             };
             (code, error.to_string())
@@ -101,16 +102,22 @@ async fn start(context: StartContext) -> Result<Arc<impl daemon::Service>, Start
     let failed = |stage: &'static str| move |cause: String| StartError { stage, cause };
     let state_dir = context.state_dir.clone();
     let opening = tokio::task::spawn_blocking(move || Store::open(&state_dir)).await;
-    let store = opening.map_err(|error| failed("database")(error.to_string()))?.map_err(|error| match error {
-        StoreError::Unwritable(_) => failed("state-dir")(error.to_string()),
-        other => failed("database")(other.to_string()),
-    })?;
+    let of_store = |stage: &'static str| {
+        let dir = context.state_dir.clone();
+        move |error: StoreError| match error {
+            StoreError::Unwritable(_) => failed("state-dir")(format!("state dir {}: {error}", dir.display())),
+            StoreError::Network { .. } => failed("state-dir")(error.to_string()),
+            StoreError::Spoiled(_) => failed("database")(error.to_string()),
+            other => failed(stage)(other.to_string()),
+        }
+    };
+    let opened = opening.map_err(|error| failed("database")(error.to_string()))?;
+    let store = opened.map_err(of_store("database"))?;
     let ledger = Arc::new(session::ChildLedger::new(store.clone()));
     let socket_dir = context.socket.parent().map(std::path::Path::to_path_buf);
     let children =
         Children::confining(ledger, "/proc/self/exe".into(), &context.state_dir, socket_dir.into_iter().collect());
     let children = children.map_err(|error| failed("children")(error.to_string()))?;
-    let engine =
-        Engine::start(store, Arc::new(children)).await.map_err(|error| failed("recovery")(error.to_string()))?;
+    let engine = Engine::start(store, Arc::new(children)).await.map_err(of_store("recovery"))?;
     Ok(Arc::new(Handlers::new(engine)))
 }

@@ -8,6 +8,7 @@ mod config;
 mod converge;
 mod daemon;
 mod demo;
+mod disk;
 mod durable;
 mod edits;
 mod escape;

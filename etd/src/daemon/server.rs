@@ -78,6 +78,9 @@ impl<S: Service> Shared<S> {
             self.socket.display(),
             self.state_dir.display(),
         );
+        if let Some(why) = self.service.trouble() {
+            let _ = writeln!(text, "trouble={}", why.replace(['\n', '\r'], " "));
+        }
         for (name, value) in more {
             // Writing to a string can't fail.
             let _ = writeln!(text, "{name}={value}");

@@ -32,6 +32,11 @@ pub trait Service: Send + Sync + 'static {
     /// Told once, when clients can come. Must not wait.
     fn ready(&self) {}
 
+    /// Why nothing can be stored at the moment, if so. Must not wait.
+    fn trouble(&self) -> Option<String> {
+        None
+    }
+
     /// Secrets that rounds wait for. Must not wait.
     fn needs(&self) -> Vec<SecretRef>;
 

@@ -50,6 +50,10 @@ impl Service for Handlers {
         self.engine.begin_keeping();
     }
 
+    fn trouble(&self) -> Option<String> {
+        self.engine.store.trouble()
+    }
+
     fn needs(&self) -> Vec<SecretRef> {
         self.engine.vault.needs()
     }

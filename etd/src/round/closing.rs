@@ -83,6 +83,9 @@ pub(super) async fn close(cx: &RoundContext, board: &Board, halt: Option<Halt>) 
     let report = report(cx, board, halt).await?;
     let words = board.lock().synthesis.clone();
     log(&cx.logs, &cx.spec.task, &report, words.as_deref());
+    if let Some(why) = cx.logs.lost() {
+        cx.note("logs", format!("the logs aren't complete: {why}")).await?;
+    }
     // One wait for the disk instead of two, when nothing else is left to wait for.
     let said = words.map(|text| NewEvent::new("synthesis", Event::Synthesis { text }));
     cx.journal.ended(said.into_iter().collect(), report).await?;

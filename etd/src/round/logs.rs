@@ -54,6 +54,7 @@ impl<'a> Decision<'a> {
 pub(super) struct Logs {
     dir: Option<PathBuf>,
     answers: Mutex<BTreeMap<usize, Vec<String>>>,
+    lost: Mutex<Option<String>>,
 }
 
 /// Path of the log dir of a round that begins now.
@@ -66,10 +67,10 @@ impl Logs {
     /// Makes the dir, private to the user. Without one, nothing is logged, and the reason is returned.
     pub(super) fn create(dir: PathBuf) -> (Self, Option<String>) {
         match std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&dir) {
-            Ok(()) => (Self { dir: Some(dir), answers: Mutex::default() }, None),
+            Ok(()) => (Self { dir: Some(dir), answers: Mutex::default(), lost: Mutex::default() }, None),
             Err(error) => {
                 let why = format!("no logs: {} can't be made: {error}", dir.display());
-                (Self { dir: None, answers: Mutex::default() }, Some(why))
+                (Self { dir: None, answers: Mutex::default(), lost: Mutex::default() }, Some(why))
             }
         }
     }
@@ -77,6 +78,16 @@ impl Logs {
     /// Where it is.
     pub(super) fn dir(&self) -> Option<String> {
         self.dir.as_ref().map(|dir| dir.display().to_string())
+    }
+
+    /// What couldn't be written first, and why; none if everything could.
+    pub(super) fn lost(&self) -> Option<String> {
+        self.lost.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn lose(&self, name: &str, error: &std::io::Error) {
+        tracing::warn!(%error, name, "a log isn't written");
+        self.lost.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(|| format!("{name}: {error}"));
     }
 
     /// The newest raw answer of worker `number` (from 1); earlier ones are kept as attempts.
@@ -109,7 +120,7 @@ impl Logs {
         let opened =
             std::fs::OpenOptions::new().append(true).create(true).mode(0o600).open(dir.join("_decisions.jsonl"));
         if let Err(error) = opened.and_then(|mut file| file.write_all(line.as_bytes())) {
-            tracing::warn!(%error, "a decision isn't logged");
+            self.lose("_decisions.jsonl", &error);
         }
     }
 
@@ -118,7 +129,7 @@ impl Logs {
         let opened =
             std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(dir.join(name));
         if let Err(error) = opened.and_then(|mut file| file.write_all(text.as_bytes())) {
-            tracing::warn!(%error, name, "a log isn't written");
+            self.lose(name, &error);
         }
     }
 }

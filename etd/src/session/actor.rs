@@ -33,8 +33,8 @@ pub(super) async fn run(engine: Arc<Engine>, session: SessionId) {
                 continue;
             }
             Ok(Ok(Played::Left)) => return,
-            // The next daemon takes it up.
-            Ok(Err(StoreError::Closed)) => return,
+            // The next daemon takes it up, or says where its record is kept.
+            Ok(Err(StoreError::Closed | StoreError::Spoiled(_))) => return,
             Ok(Err(error)) => error.to_string(),
             Err(_) => "a fault in the daemon, see its log".to_owned(),
         };

@@ -61,6 +61,9 @@ impl From<StoreError> for SessionError {
     fn from(error: StoreError) -> Self {
         let hint = match error {
             StoreError::Unwritable(_) => Some("make room on the disk of the state dir, then try again".to_owned()),
+            StoreError::Spoiled(_) => {
+                Some("`et daemon restart` looks through it and says where what is left of it is kept".to_owned())
+            }
             _ => None,
         };
         Self { exit_code: exit::STATE, message: error.to_string(), hint }

@@ -5,16 +5,18 @@
 //! A reader of events learns of new ones through a `watch` channel that carries the head of the session's log; what it then
 //! reads comes from the database, so nothing is ever skipped or shown before it is durable.
 
+pub mod filesystem;
 mod read;
 pub mod retention;
 mod schema;
 #[cfg(test)]
 mod tests;
+mod wal;
 mod writer;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use proto::event::Event;
 use proto::id::{RoundId, SessionId};
@@ -39,7 +41,9 @@ pub enum StoreError {
         known: usize,
     },
     /// The database isn't sound; it was set aside.
-    #[error("the database {path} is damaged ({why}); it was kept as {kept}")]
+    #[error(
+        "the database {path} is damaged ({why}); it was kept as {kept}, and the next start begins with an empty one"
+    )]
     Damaged {
         /// Where it was.
         path: String,
@@ -47,6 +51,19 @@ pub enum StoreError {
         why: String,
         /// Where it is now.
         kept: String,
+    },
+    /// A page of the database was found damaged while it was in use.
+    #[error("the database is damaged ({0}); it is looked through when the daemon starts next")]
+    Spoiled(String),
+    /// The state dir is where no database can be kept safely.
+    #[error(
+        "the state dir {path} is on a file system of the network ({kind}), where the database could lose what it keeps"
+    )]
+    Network {
+        /// The state dir.
+        path: String,
+        /// The file system.
+        kind: String,
     },
     /// Anything else that SQLite says.
     #[error("database: {0}")]
@@ -255,6 +272,9 @@ struct Inner {
     readers: read::Readers,
     heads: Arc<Mutex<Watched>>,
     trouble: Arc<Mutex<Option<String>>>,
+    /// What SQLite said when it first met a damaged page.
+    damage: OnceLock<String>,
+    path: PathBuf,
 }
 
 impl Store {
@@ -274,9 +294,11 @@ impl Store {
                 dir: state_dir.to_path_buf(),
                 reads: Arc::new(Semaphore::new(READS)),
                 writer: writer::Writer::start(connection, Arc::clone(&trouble), Box::new(moved))?,
-                readers: read::Readers::new(path),
+                readers: read::Readers::new(path.clone()),
                 heads,
                 trouble,
+                damage: OnceLock::new(),
+                path,
             }),
         })
     }
@@ -294,7 +316,11 @@ impl Store {
     /// # Errors
     /// If nothing was changed; [`StoreError::Unwritable`] may pass.
     pub async fn commit(&self, changes: Vec<Change>) -> Result<(), StoreError> {
-        self.inner.writer.commit(changes).await
+        if let Some(why) = self.inner.damage.get() {
+            // Writing on could only spoil more.
+            return Err(StoreError::Spoiled(why.clone()));
+        }
+        self.inner.noticing(self.inner.writer.commit(changes).await)
     }
 
     /// Like [`Store::commit`], but waits for a full disk to have room again.
@@ -318,6 +344,9 @@ impl Store {
     /// Why nothing can be written at the moment.
     #[must_use]
     pub fn trouble(&self) -> Option<String> {
+        if let Some(why) = self.inner.damage.get() {
+            return Some(StoreError::Spoiled(why.clone()).to_string());
+        }
         self.inner.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
@@ -351,7 +380,7 @@ impl Store {
         let work = move || {
             // Given back when the query is over, whoever waits for it.
             let _turn = turn;
-            inner.readers.with(query)
+            inner.noticing(inner.readers.with(query))
         };
         tokio::task::spawn_blocking(work).await.map_err(|_| StoreError::Closed)?
     }
@@ -375,6 +404,19 @@ impl Store {
     }
 }
 
+impl Inner {
+    /// Remembers that a page is damaged, for the next start as well.
+    fn noticing<T>(&self, result: Result<T, StoreError>) -> Result<T, StoreError> {
+        if let Err(StoreError::Spoiled(why)) = &result
+            && self.damage.set(why.clone()).is_ok()
+        {
+            tracing::error!(why, "the database is damaged: nothing is written any more");
+            schema::suspect(&self.path);
+        }
+        result
+    }
+}
+
 /// Milliseconds since 1970.
 #[must_use]
 pub fn now_ms() -> i64 {
@@ -395,15 +437,19 @@ fn raise(watched: &Mutex<Watched>, session: SessionId, head: u64) {
 fn sqlite(error: &rusqlite::Error) -> StoreError {
     use rusqlite::ErrorCode;
     match error.sqlite_error_code() {
-        // Busy: somebody looks at the database with a tool of their own, which passes.
-        Some(
-            ErrorCode::DiskFull
-            | ErrorCode::SystemIoFailure
-            | ErrorCode::ReadOnly
-            | ErrorCode::CannotOpen
-            | ErrorCode::DatabaseBusy
-            | ErrorCode::DatabaseLocked,
-        ) => StoreError::Unwritable(error.to_string()),
+        Some(ErrorCode::DiskFull | ErrorCode::SystemIoFailure | ErrorCode::ReadOnly | ErrorCode::CannotOpen) => {
+            StoreError::Unwritable(error.to_string())
+        }
+        // Somebody looks at the database with a tool of their own, which passes.
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+            StoreError::Unwritable(format!("another program holds a lock on it: {error}"))
+        }
+        _ if is_damage(error) => StoreError::Spoiled(error.to_string()),
         _ => StoreError::Sqlite(error.to_string()),
     }
+}
+
+fn is_damage(error: &rusqlite::Error) -> bool {
+    use rusqlite::ErrorCode;
+    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
 }

@@ -143,3 +143,33 @@ async fn only_so_many_queries_run_at_once() {
     }
     assert!((1..=READS).contains(&*most.lock().unwrap()));
 }
+
+#[tokio::test]
+async fn damage_that_is_met_in_use_stops_all_writing_and_is_looked_into_at_the_next_start() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join(proto::endpoint::DATABASE_FILE);
+    let session = SessionId::random();
+    let store = Store::open(dir.path()).unwrap();
+    // Larger than what is looked through at every start.
+    store.commit(vec![Change::Blob { round: RoundId::random(), hash: "h".to_owned(), bytes: vec![0; 33 << 20] }]).await.unwrap();
+    for number in 0..200 {
+        store.commit(vec![note(session, &format!("{number}/{}", "x".repeat(200)))]).await.unwrap();
+    }
+    store.close();
+    let mut bytes = std::fs::read(&path).unwrap();
+    let end = bytes.len();
+    // The newest pages are those of the events.
+    bytes[end - 10 * 4096..].fill(0xa5);
+    std::fs::write(&path, bytes).unwrap();
+    let store = Store::open(dir.path()).unwrap();
+    assert_eq!(store.trouble(), None);
+    let read = store.events_after(session, 0, usize::MAX).await;
+    assert!(matches!(read, Err(StoreError::Spoiled(_))), "{read:?}");
+    assert!(store.trouble().unwrap().contains("damaged"));
+    let written = store.commit(vec![key("k", session)]).await;
+    assert!(matches!(written, Err(StoreError::Spoiled(_))), "{written:?}");
+    store.close();
+    let Err(StoreError::Damaged { kept, .. }) = Store::open(dir.path()) else { panic!("it isn't set aside") };
+    assert!(std::path::Path::new(&kept).exists());
+    assert!(Store::open(dir.path()).is_ok());
+}

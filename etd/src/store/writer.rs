@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use proto::event::{EventLine, SCHEMA};
 use proto::id::SessionId;
@@ -14,6 +15,10 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{Change, NewEvent, RoundSpec, SessionSpec, StoreError, now_ms, sqlite};
 
+/// Time between two tries of a disk that couldn't be written.
+const TRY: Duration = Duration::from_secs(1);
+/// Time between two looks for orders then.
+const LOOK: Duration = Duration::from_millis(20);
 /// Requests in one transaction at most.
 const BATCH: usize = 256;
 /// Version of the JSON that this build writes into `spec`, `value` and `report` columns.
@@ -108,7 +113,7 @@ impl Loop {
         while open {
             let mut jobs = Vec::new();
             let mut task = None;
-            match inbox.blocking_recv() {
+            match self.next(&mut inbox) {
                 Some(Order::Commit(job)) => jobs.push(job),
                 Some(Order::Run(wanted)) => task = Some(wanted),
                 Some(Order::Close) | None => break,
@@ -133,6 +138,28 @@ impl Loop {
         }
         if let Err(error) = self.connection.pragma_update(None, "wal_checkpoint", "truncate") {
             tracing::warn!(%error, "no checkpoint at the end");
+        }
+    }
+
+    /// Waits for the next order. While nothing can be written the disk is tried meanwhile, so that it shows when that has passed.
+    fn next(&mut self, inbox: &mut mpsc::Receiver<Order>) -> Option<Order> {
+        let mut tried = Instant::now();
+        loop {
+            if self.trouble.lock().unwrap_or_else(PoisonError::into_inner).is_none() {
+                return inbox.blocking_recv();
+            }
+            match inbox.try_recv() {
+                Ok(order) => return Some(order),
+                Err(mpsc::error::TryRecvError::Disconnected) => return None,
+                Err(mpsc::error::TryRecvError::Empty) => std::thread::sleep(LOOK),
+            }
+            if tried.elapsed() >= TRY {
+                let try_it = "INSERT INTO mark (key, value) VALUES ('tried', ?1) ON CONFLICT DO UPDATE SET value = ?1";
+                let done = run(&self.connection, try_it, params![now_ms().to_string()]);
+                *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) =
+                    done.err().map(|error| error.to_string());
+                tried = Instant::now();
+            }
         }
     }
 
@@ -178,8 +205,8 @@ impl Loop {
                     moved.extend(job);
                     results.push(Ok(()));
                 }
-                // A full disk concerns them all.
-                Err(error @ StoreError::Unwritable(_)) => return Err(error),
+                // A full disk concerns them all, and so does a damaged database.
+                Err(error @ (StoreError::Unwritable(_) | StoreError::Spoiled(_))) => return Err(error),
                 Err(error) => {
                     drop(savepoint);
                     results.push(Err(error));
