@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::gate::believed;
 use crate::provider::FailureKind;
 
 /// Failed attempts after which a call gives a model up: the first one and four more tries.
@@ -102,7 +103,7 @@ pub(super) fn rest(kind: FailureKind, heard: bool, retry_after: Option<Duration>
         | FailureKind::Malformed => (2, 60),
     };
     let seconds = u64::min(first << failures.saturating_sub(1).min(16), longest);
-    Some(Duration::from_secs(seconds).max(retry_after.unwrap_or_default()))
+    Some(Duration::from_secs(seconds).max(retry_after.map(believed).unwrap_or_default()))
 }
 
 #[cfg(test)]

@@ -80,8 +80,12 @@ impl Read {
         let known = known.entry(model.to_owned()).or_default();
         let before = known.most;
         known.most = before.max(counted);
-        let short = counted * 100 < prompt / BYTES_A_TOKEN * LEAST;
-        prompt >= SMALL && short && usage.cached == 0 && window.is_none() && before * 4 <= counted * 5
+        let short = counted.saturating_mul(100) < (prompt / BYTES_A_TOKEN).saturating_mul(LEAST);
+        prompt >= SMALL
+            && short
+            && usage.cached == 0
+            && window.is_none()
+            && before.saturating_mul(4) <= counted.saturating_mul(5)
     }
 
     /// From now on a model's window is this many tokens at most.

@@ -87,9 +87,9 @@ impl Default for Books {
 impl Books {
     fn add(&mut self, sent: &Sent<'_>) {
         self.share.calls += 1;
-        self.share.tokens_in += sent.usage.input;
-        self.share.tokens_cached += sent.usage.cached;
-        self.share.tokens_out += sent.usage.output;
+        self.share.tokens_in = self.share.tokens_in.saturating_add(sent.usage.input);
+        self.share.tokens_cached = self.share.tokens_cached.saturating_add(sent.usage.cached);
+        self.share.tokens_out = self.share.tokens_out.saturating_add(sent.usage.output);
         self.micros = self.micros.zip(sent.micros).map(|(sum, micros)| sum.saturating_add(micros));
     }
 

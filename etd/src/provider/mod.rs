@@ -11,11 +11,14 @@ mod endpoint;
 mod fault;
 mod frames;
 mod gemini;
+#[cfg(test)]
+mod hostile;
 mod http;
 mod mask;
 mod ollama;
 mod openai;
 mod recorded;
+mod tls;
 mod wait;
 mod wire;
 
