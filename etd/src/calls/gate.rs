@@ -297,6 +297,20 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn a_demand_of_a_year_shuts_nobody_out_for_a_year() {
+        for (demand, closed) in [(3600, 3600), (3601, 60), (365 * 86_400, 60), (u64::MAX, 60)] {
+            let gate = Arc::new(Gate::new());
+            let first = enter(&gate).await;
+            let start = Instant::now();
+            gate.too_many(&first, Some(Duration::from_secs(demand)));
+            assert_eq!(gate.closed_until(start).unwrap() - start, Duration::from_secs(closed), "{demand}");
+            drop(first);
+            enter(&gate).await;
+            assert_eq!(start.elapsed(), Duration::from_secs(closed), "{demand}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn who_can_go_elsewhere_does_not_wait_for_a_closed_gate() {
         let gate = Arc::new(Gate::new());
         let first = enter(&gate).await;

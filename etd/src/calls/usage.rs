@@ -170,6 +170,16 @@ mod tests {
     }
 
     #[test]
+    fn the_most_that_can_be_counted_adds_up_to_itself() {
+        let most = || tokens(u64::MAX, u64::MAX, u64::MAX);
+        let calls = [answered("a/x", most(), Some(u64::MAX), vec![]), answered("a/x", most(), Some(1), vec![])];
+        let usage = usage(calls.iter().map(|call| ("polecat", call)), 0);
+        assert_eq!((usage.tokens_in, usage.tokens_cached, usage.tokens_out), (u64::MAX, u64::MAX, u64::MAX));
+        assert_eq!(usage.by_role["polecat"].tokens_in, u64::MAX);
+        assert_eq!(spent(&calls), (u64::MAX, u64::MAX));
+    }
+
+    #[test]
     fn no_calls_cost_nothing() {
         let usage = usage([], 0);
         assert_eq!((usage.calls, usage.cost_usd), (0, Some(0.0)));

@@ -191,6 +191,19 @@ mod tests {
     }
 
     #[test]
+    fn half_a_secret_at_the_end_of_what_is_looked_at_is_left_out() {
+        let secret = "sk-0123456789abcdef";
+        let masker = Masker::new([secret]);
+        for before in MAX_TEXT - 30..=MAX_TEXT {
+            for filler in ["\u{0}", "\u{200b}", " "] {
+                let text = format!("no{}{secret} {}", filler.repeat(before / filler.len()), "x".repeat(MAX_TEXT));
+                let clean = masker.clean(&text);
+                assert!(!clean.contains("sk-0"), "{before} {clean}");
+            }
+        }
+    }
+
+    #[test]
     fn an_empty_secret_masks_nothing() {
         assert_eq!(Masker::new(["", " "]).clean("all is said"), "all is said");
     }

@@ -23,7 +23,9 @@ pub(crate) fn trouble(error: &reqwest::Error) -> Option<String> {
 fn explain(error: &Error) -> Option<String> {
     let certificate = match error {
         Error::InvalidMessage(_) => {
-            return Some("what answers there doesn't speak TLS; should base_url begin with http:// instead?".to_owned());
+            return Some(
+                "what answers there doesn't speak TLS; should base_url begin with http:// instead?".to_owned(),
+            );
         }
         Error::NoCertificatesPresented => return Some("the server shows no certificate".to_owned()),
         Error::PeerIncompatible(why) => return Some(format!("the server speaks no TLS that is safe ({why:?})")),
