@@ -10,6 +10,8 @@ mod anthropic;
 mod endpoint;
 mod fault;
 mod frames;
+#[cfg(test)]
+pub(crate) mod fuzz;
 mod gemini;
 #[cfg(test)]
 mod hostile;
