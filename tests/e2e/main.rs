@@ -16,6 +16,7 @@ mod looks;
 mod newcomer;
 mod outcomes;
 mod output;
+mod peers;
 mod pipeline;
 mod plans;
 mod projects;
