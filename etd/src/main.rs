@@ -61,13 +61,11 @@ fn run(args: Args) -> Result<(), (u8, String)> {
     let ended = runtime.block_on(async {
         let stop = Stop::new();
         let signals = tokio::spawn(stop.on_signals().map_err(failed)?);
-        let mut limits = daemon::Limits::default();
-        limits.write_stall = proto::hooks::limit("daemon.write_stall").unwrap_or(limits.write_stall);
         let options = Options {
             state_dir,
             var: Box::new(var),
             ready: Box::new(report),
-            limits,
+            limits: daemon::Limits::default(),
             patience: daemon::lock::Patience::default(),
             stop,
         };

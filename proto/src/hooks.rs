@@ -17,14 +17,6 @@ pub const SANDBOX: &str = "ET_TEST_SANDBOX";
 /// Names parts of the harness that the daemon replaces by the simplest ones, with commas; for measuring what each is worth.
 pub const WITHOUT: &str = "ET_TEST_WITHOUT";
 
-/// A limit of time that a test may shorten, named in `ET_TEST_PAUSES` like a pause; none: it isn't shortened.
-#[cfg(not(feature = "test-hooks"))]
-#[inline]
-#[must_use]
-pub fn limit(_name: &str) -> Option<std::time::Duration> {
-    None
-}
-
 /// A point in async code.
 ///
 /// Cancel-safe: it holds nothing.
@@ -36,6 +28,14 @@ pub async fn pause(_name: &str) {}
 #[cfg(not(feature = "test-hooks"))]
 #[inline]
 pub fn pause_blocking(_name: &str) {}
+
+/// A limit of time that a test may shorten, named in `ET_TEST_PAUSES` like a pause; none: it isn't shortened.
+#[cfg(not(feature = "test-hooks"))]
+#[inline]
+#[must_use]
+pub fn limit(_name: &str) -> Option<std::time::Duration> {
+    None
+}
 
 #[cfg(feature = "test-hooks")]
 pub use armed::{limit, pause, pause_blocking};

@@ -3,6 +3,8 @@
 //! A client that vanishes takes its requests' tasks with it and nothing else. A client that doesn't read holds one batch and its own
 //! requests, nobody else's.
 
+mod incoming;
+
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -22,9 +24,9 @@ use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::timeout;
 use tokio_util::codec::{Encoder, LengthDelimitedCodec};
 
-use super::incoming::{Frame, Frames};
 use super::server::Shared;
 use super::service::{Outbox, Outgoing, Responder, Service};
+use incoming::{Frame, Frames};
 
 /// Frames are written together up to about this many bytes.
 const WRITE_BATCH: usize = 64 * 1024;

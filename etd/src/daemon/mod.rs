@@ -8,7 +8,6 @@
 
 mod connection;
 pub mod endpoint;
-mod incoming;
 pub mod lock;
 pub mod log;
 pub mod process;

@@ -58,7 +58,7 @@ impl Default for Limits {
             frame: Duration::from_secs(30),
             preamble: Duration::from_secs(2),
             hello: Duration::from_secs(5),
-            write_stall: Duration::from_secs(30),
+            write_stall: proto::hooks::limit("daemon.write_stall").unwrap_or(Duration::from_secs(30)),
             watch: Duration::from_secs(5),
             drain: Duration::from_secs(5),
         }
