@@ -9,7 +9,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use proto::codec::{FrameKind, MAX_FRAME, split};
+use proto::codec::{FrameKind, Header, MAX_FRAME, join, split};
 use proto::message::{Attach, From, List, Reply, Request, SessionName};
 use proto::preamble::{Kind, Preamble, Status};
 use tests::env::{Env, poll};
@@ -214,6 +214,27 @@ fn who_vanishes_midway_leaves_nothing() {
     let pid = env.daemon_pid().unwrap();
     let open = || std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap().count();
     assert!(poll(PATIENCE, || open() < 40), "{} descriptors", open());
+    drop(neighbour);
+    assert_nothing_left(env);
+}
+
+#[test]
+fn bodies_that_are_none_of_ours_harm_nobody() {
+    let (env, mut neighbour, before) = started();
+    // Lengths that claim more than there is, in each width; values that begin again and again; nothing.
+    let claims =
+        [&[0xfb; 64][..], &[0xfc; 64], &[0xfd; 64], &[0xff; 64], &[0; 64], &[1; 4096], &[2; 64 * 1024], b"{[", b""];
+    for message in (0..64).chain([999, u16::MAX]) {
+        let mut raw = Raw::open(&env);
+        for (number, body) in (2..).zip(claims) {
+            raw.send(&join(Header { kind: FrameKind::Request, message, request: number }, body));
+        }
+        // Those that mean something are answered as well; what counts is that this one is.
+        raw.send(&Request::List(List {}).encode(FrameKind::Request, 77).unwrap());
+        assert!(matches!(raw.reply(77), Reply::Sessions(_)), "message {message}");
+    }
+    list(&mut neighbour);
+    assert_small(&env, before);
     drop(neighbour);
     assert_nothing_left(env);
 }

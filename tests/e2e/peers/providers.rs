@@ -164,7 +164,8 @@ fn what_breaks_every_rule_is_survived() {
     assert!(hostile.played() >= TRICKS.len(), "{} tricks were played", hostile.played());
     assert_eq!(usage.by_model["bad/bad"].calls as usize, hostile.played());
     let most = memory(&env, "VmHWM");
-    assert!(most < 2 * MOST_MEMORY, "{most} bytes");
+    println!("the daemon took {} MiB at most", most >> 20);
+    assert!(most < MOST_MEMORY, "{most} bytes");
 
     // With nobody else to ask, each of them ends a round by its name.
     env.write_config(&config(&[]));
@@ -172,7 +173,8 @@ fn what_breaks_every_rule_is_survived() {
     assert_eq!(out.assert_code(3).result().outcome, Outcome::Provider);
     let reasons = reasons(&out);
     assert_eq!(reasons.len(), ids.len(), "{reasons:#?}");
-    for part in ["larger than", "Content-Encoding gzip", "a redirect to another place isn't followed", "HTTP 400"] {
+    // Those that aren't asked again; of the others the last trick counts.
+    for part in ["a redirect to another place isn't followed", "HTTP 400: no, "] {
         assert!(reasons.iter().any(|reason| reason.contains(part)), "{part}: {reasons:#?}");
     }
     out.assert_nowhere(KEY).assert_nowhere("\u{1b}");
