@@ -53,7 +53,9 @@ async fn each_trouble_with_a_certificate_says_what_to_do() {
     std::fs::write(&authority, include_bytes!("tls/authority.pem")).unwrap();
     let authority = authority.to_str().unwrap();
     let trusting = [("SSL_CERT_FILE", authority)];
-    let table: [(&'static [u8], &[(&str, &str)], &str); 5] = [
+    /// Certificate of the server, settings of the network; a part of the text.
+    type Case<'a> = (&'static [u8], &'a [(&'a str, &'a str)], &'a str);
+    let table: [Case<'_>; 5] = [
         (
             include_bytes!("tls/good.pem"),
             &[],
