@@ -38,8 +38,16 @@ pub async fn pause(_name: &str) {}
 #[inline]
 pub fn pause_blocking(_name: &str) {}
 
+/// A limit of time that a test may shorten, named in `ET_TEST_PAUSES` like a pause; none: it isn't shortened.
+#[cfg(not(feature = "test-hooks"))]
+#[inline]
+#[must_use]
+pub fn limit(_name: &str) -> Option<std::time::Duration> {
+    None
+}
+
 #[cfg(feature = "test-hooks")]
-pub use armed::{pause, pause_blocking};
+pub use armed::{limit, pause, pause_blocking};
 
 #[cfg(feature = "test-hooks")]
 mod armed {
@@ -56,6 +64,12 @@ mod armed {
         if let Some(time) = pass(name) {
             tokio::time::sleep(time).await;
         }
+    }
+
+    /// A limit of time that a test may shorten; none: it isn't shortened.
+    #[must_use]
+    pub fn limit(name: &str) -> Option<Duration> {
+        duration(&std::env::var("ET_TEST_PAUSES").unwrap_or_default(), name)
     }
 
     /// A point in code that may block its thread.

@@ -125,17 +125,17 @@ fn a_wedged_daemon_is_named_and_not_doubled() {
 }
 
 /// A client that says what it likes.
-struct Raw(UnixStream);
+pub(crate) struct Raw(pub(crate) UnixStream);
 
 impl Raw {
-    fn connect(env: &Env) -> Self {
+    pub(crate) fn connect(env: &Env) -> Self {
         let stream = UnixStream::connect(env.lock_record().unwrap().endpoint).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
         Self(stream)
     }
 
     /// A connection that frames may follow.
-    fn open(env: &Env) -> Self {
+    pub(crate) fn open(env: &Env) -> Self {
         let mut raw = Self::connect(env);
         assert_eq!(raw.preamble(Kind::Data, proto::PROTOCOL_VERSION).status, Status::Ok);
         raw.send(&Request::Hello(Hello { build: proto::BUILD.to_owned() }).encode(FrameKind::Request, 1).unwrap());
@@ -143,7 +143,7 @@ impl Raw {
         raw
     }
 
-    fn preamble(&mut self, kind: Kind, version: u16) -> Preamble {
+    pub(crate) fn preamble(&mut self, kind: Kind, version: u16) -> Preamble {
         let ours = Preamble { kind, version, status: Status::Ok, text: proto::BUILD.to_owned() };
         self.0.write_all(&ours.encode()).unwrap();
         let mut fixed = [0; FIXED];
@@ -154,13 +154,13 @@ impl Raw {
         fixed.with_text(text).unwrap()
     }
 
-    fn send(&mut self, frame: &[u8]) {
+    pub(crate) fn send(&mut self, frame: &[u8]) {
         self.0.write_all(&(frame.len() as u32).to_le_bytes()).unwrap();
         self.0.write_all(frame).unwrap();
     }
 
     /// The last answer to a request.
-    fn reply(&mut self, request: u32) -> Reply {
+    pub(crate) fn reply(&mut self, request: u32) -> Reply {
         loop {
             let mut length = [0; 4];
             self.0.read_exact(&mut length).unwrap();
@@ -173,13 +173,13 @@ impl Raw {
         }
     }
 
-    fn ask(&mut self, request: &Request, number: u32) -> Reply {
+    pub(crate) fn ask(&mut self, request: &Request, number: u32) -> Reply {
         self.send(&request.encode(FrameKind::Request, number).unwrap());
         self.reply(number)
     }
 
     /// Reads until the other side closes; what came.
-    fn rest(&mut self) -> Vec<u8> {
+    pub(crate) fn rest(&mut self) -> Vec<u8> {
         let mut bytes = Vec::new();
         match self.0.read_to_end(&mut bytes) {
             Ok(_) => bytes,

@@ -18,6 +18,7 @@ mod looks;
 mod newcomer;
 mod outcomes;
 mod output;
+mod peers;
 mod pipeline;
 mod plans;
 mod projects;

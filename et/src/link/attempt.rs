@@ -112,9 +112,11 @@ async fn connect(path: &Path, limit: Duration) -> Result<UnixStream, Refused> {
 async fn exchange(stream: &mut UnixStream, bytes: &[u8]) -> Result<Preamble, Refused> {
     let broken = |error: io::Error| Refused::Silent(format!("the daemon closed the connection: {error}"));
     let foreign = |error: proto::preamble::PreambleError| Refused::Silent(error.to_string());
-    stream.write_all(bytes).await.map_err(broken)?;
+    let written = stream.write_all(bytes).await;
     let mut fixed = [0; FIXED];
-    stream.read_exact(&mut fixed).await.map_err(broken)?;
+    // A daemon with too many connections says so without reading a byte: what it said is there although nothing could be written.
+    let read = stream.read_exact(&mut fixed).await;
+    read.map_err(|error| broken(written.err().unwrap_or(error)))?;
     let fixed = Fixed::decode(&fixed).map_err(foreign)?;
     let mut text = vec![0; fixed.text_len];
     stream.read_exact(&mut text).await.map_err(broken)?;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use proto::preamble::Kind;
+use proto::preamble::{Kind, Status};
 use tokio::time::{Duration, Instant, sleep};
 
 use super::attempt::{self, Refused};
@@ -79,6 +79,11 @@ pub(crate) async fn stop_and_wait(options: &ConnectOptions) -> Result<(), LinkEr
 async fn ask(options: &ConnectOptions, kind: Kind) -> Result<Option<String>, LinkError> {
     let Some(path) = options.endpoint() else { return Ok(None) };
     match attempt::control(&path, kind, &options.deadlines).await {
+        // Said without a look at what was asked: nothing was done.
+        Ok(answer) if answer.status == Status::Overloaded => {
+            let why = Refused::Overloaded.why();
+            Err(LinkError::new(LinkErrorKind::Overloaded, why).hint("try again in a moment"))
+        }
         Ok(answer) => Ok(Some(answer.text)),
         Err(Refused::Absent(_)) => Ok(None),
         Err(refused) => Err(LinkError::new(LinkErrorKind::Unavailable, refused.why())),

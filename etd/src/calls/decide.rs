@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::gate::believed;
 use crate::provider::FailureKind;
 
 /// Failed attempts after which a call gives a model up: the first one and four more tries.
@@ -102,7 +103,7 @@ pub(super) fn rest(kind: FailureKind, heard: bool, retry_after: Option<Duration>
         | FailureKind::Malformed => (2, 60),
     };
     let seconds = u64::min(first << failures.saturating_sub(1).min(16), longest);
-    Some(Duration::from_secs(seconds).max(retry_after.unwrap_or_default()))
+    Some(Duration::from_secs(seconds).max(retry_after.map(believed).unwrap_or_default()))
 }
 
 #[cfg(test)]
@@ -157,6 +158,8 @@ mod tests {
             ("demanded: short, then the same", demanded(secs(2), true), Retry(secs(2))),
             ("demanded: long, then the other", demanded(secs(6), true), GiveUp),
             ("demanded: beyond the deadline", demanded(secs(600), false), GiveUp),
+            ("demanded: a year", demanded(secs(365 * 86_400), false), GiveUp),
+            ("demanded: for ever", demanded(secs(u64::MAX), true), GiveUp),
             ("demanded: nothing", demanded(secs(0), false), Retry(ms(1500))),
             ("backoff beyond the deadline", Situation { left: ms(100), ..base }, Retry(ms(500))),
             ("the same with a fallback", Situation { left: ms(100), ..fallback(Server, 1) }, GiveUp),
@@ -191,6 +194,8 @@ mod tests {
             (Server, false, None, 3, Some(8)),
             (Server, false, None, 60, Some(60)),
             (Server, false, Some(90), 1, Some(90)),
+            (Server, false, Some(365 * 86_400), 1, Some(60)),
+            (RateLimited, false, Some(u64::MAX), 1, Some(60)),
             (Network, true, None, 1, Some(2)),
             (Network, false, None, 1, Some(30)),
             (Network, false, None, 9, Some(120)),

@@ -18,6 +18,17 @@ const MOST: usize = 64;
 /// Without a complaint for this long, one more call is let in.
 const CLEAN_INTERVAL: Duration = Duration::from_secs(5);
 
+/// A demand that is longer sets no pace: it is a quota, or nonsense.
+const LONGEST_PACE: Duration = Duration::from_secs(3600);
+/// For how long such a demand is believed. Then the next call asks again, for itself: one answer, perhaps of something in between, must not
+/// shut out every round until the daemon ends.
+const PROBE: Duration = Duration::from_secs(60);
+
+/// For how long a provider's demand holds for other calls than the one that it was made to.
+pub(super) fn believed(demand: Duration) -> Duration {
+    if demand <= LONGEST_PACE { demand } else { PROBE }
+}
+
 /// One gate.
 #[derive(Debug)]
 pub(super) struct Gate {
@@ -140,7 +151,7 @@ impl Gate {
     /// The provider said "too many" to the holder of `permit`, and perhaps for how long.
     pub(super) fn too_many(&self, permit: &Permit, retry_after: Option<Duration>) {
         let now = Instant::now();
-        let until = retry_after.and_then(|wait| now.checked_add(wait)).filter(|until| *until > now);
+        let until = retry_after.and_then(|wait| now.checked_add(believed(wait))).filter(|until| *until > now);
         {
             let mut state = self.lock();
             state.raise(now);
@@ -283,6 +294,20 @@ mod tests {
         assert!(is_in(&mut waiting).is_none());
         waiting.await.unwrap();
         assert_eq!(start.elapsed(), Duration::from_secs(20));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_demand_of_a_year_shuts_nobody_out_for_a_year() {
+        for (demand, closed) in [(3600, 3600), (3601, 60), (365 * 86_400, 60), (u64::MAX, 60)] {
+            let gate = Arc::new(Gate::new());
+            let first = enter(&gate).await;
+            let start = Instant::now();
+            gate.too_many(&first, Some(Duration::from_secs(demand)));
+            assert_eq!(gate.closed_until(start).unwrap() - start, Duration::from_secs(closed), "{demand}");
+            drop(first);
+            enter(&gate).await;
+            assert_eq!(start.elapsed(), Duration::from_secs(closed), "{demand}");
+        }
     }
 
     #[tokio::test(start_paused = true)]

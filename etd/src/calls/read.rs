@@ -80,8 +80,12 @@ impl Read {
         let known = known.entry(model.to_owned()).or_default();
         let before = known.most;
         known.most = before.max(counted);
-        let short = counted * 100 < prompt / BYTES_A_TOKEN * LEAST;
-        prompt >= SMALL && short && usage.cached == 0 && window.is_none() && before * 4 <= counted * 5
+        let short = counted.saturating_mul(100) < (prompt / BYTES_A_TOKEN).saturating_mul(LEAST);
+        prompt >= SMALL
+            && short
+            && usage.cached == 0
+            && window.is_none()
+            && before.saturating_mul(4) <= counted.saturating_mul(5)
     }
 
     /// From now on a model's window is this many tokens at most.
@@ -141,6 +145,9 @@ mod tests {
             (openai, 40_000, usage(2048, 1500, false), false),
             (openai, 40_000, usage(2048, 0, true), false),
             (ProviderKind::Anthropic, 40_000, usage(2048, 0, false), false),
+            // As nobody counts.
+            (openai, 40_000, usage(u64::MAX, 0, false), false),
+            (openai, u64::MAX, usage(u64::MAX / 1000, 0, false), true),
         ];
         for (kind, prompt, usage, cut) in table {
             assert_eq!(Read::default().drops("p/m", kind, None, prompt, &usage), cut, "{kind:?} {prompt} {usage:?}");
@@ -153,6 +160,8 @@ mod tests {
         let usage = |input| TokenUsage { input, cached: 0, output: 5, estimated: false };
         assert!(!read.drops("p/m", ProviderKind::Openai, None, 40_000, &usage(9000)));
         assert!(!read.drops("p/m", ProviderKind::Openai, None, 40_000, &usage(300)));
+        assert!(!read.drops("p/liar", ProviderKind::Openai, None, 40_000, &usage(u64::MAX)));
+        assert!(!read.drops("p/liar", ProviderKind::Openai, None, 40_000, &usage(300)));
         assert!(read.drops("p/other", ProviderKind::Openai, None, 40_000, &usage(300)));
         read.learn("p/other", 300);
         // Another prompt was under way already when that was found.

@@ -87,9 +87,9 @@ impl Default for Books {
 impl Books {
     fn add(&mut self, sent: &Sent<'_>) {
         self.share.calls += 1;
-        self.share.tokens_in += sent.usage.input;
-        self.share.tokens_cached += sent.usage.cached;
-        self.share.tokens_out += sent.usage.output;
+        self.share.tokens_in = self.share.tokens_in.saturating_add(sent.usage.input);
+        self.share.tokens_cached = self.share.tokens_cached.saturating_add(sent.usage.cached);
+        self.share.tokens_out = self.share.tokens_out.saturating_add(sent.usage.output);
         self.micros = self.micros.zip(sent.micros).map(|(sum, micros)| sum.saturating_add(micros));
     }
 
@@ -167,6 +167,16 @@ mod tests {
         assert!(usage.estimated);
         assert_eq!(usage.by_model["a/x"].cost_usd, None);
         assert_eq!(usage.by_model["b/y"].cost_usd, Some(0.000_007));
+    }
+
+    #[test]
+    fn the_most_that_can_be_counted_adds_up_to_itself() {
+        let most = || tokens(u64::MAX, u64::MAX, u64::MAX);
+        let calls = [answered("a/x", most(), Some(u64::MAX), vec![]), answered("a/x", most(), Some(1), vec![])];
+        let usage = usage(calls.iter().map(|call| ("polecat", call)), 0);
+        assert_eq!((usage.tokens_in, usage.tokens_cached, usage.tokens_out), (u64::MAX, u64::MAX, u64::MAX));
+        assert_eq!(usage.by_role["polecat"].tokens_in, u64::MAX);
+        assert_eq!(spent(&calls), (u64::MAX, u64::MAX));
     }
 
     #[test]

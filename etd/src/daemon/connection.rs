@@ -3,27 +3,30 @@
 //! A client that vanishes takes its requests' tasks with it and nothing else. A client that doesn't read holds one batch and its own
 //! requests, nobody else's.
 
+mod incoming;
+
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use futures_util::{FutureExt, StreamExt};
+use futures_util::FutureExt;
 use proto::codec::{FrameKind, MAX_FIRST_FRAME, MAX_FRAME, split};
 use proto::message::{Failed, Reply, Request, Welcome};
 use proto::outcome::exit;
 use proto::preamble::{FIXED, Fixed, Kind, Preamble, Status};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
-use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::unix::OwnedWriteHalf;
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::timeout;
-use tokio_util::codec::{Encoder, FramedRead, LengthDelimitedCodec};
+use tokio_util::codec::{Encoder, LengthDelimitedCodec};
 
 use super::server::Shared;
 use super::service::{Outbox, Outgoing, Responder, Service};
+use incoming::{Frame, Frames};
 
 /// Frames are written together up to about this many bytes.
 const WRITE_BATCH: usize = 64 * 1024;
@@ -63,10 +66,8 @@ async fn read_preamble(stream: &mut UnixStream) -> Option<Preamble> {
     fixed.with_text(text).ok()
 }
 
-type Frames = FramedRead<OwnedReadHalf, LengthDelimitedCodec>;
-
-fn framing(longest: usize) -> LengthDelimitedCodec {
-    LengthDelimitedCodec::builder().little_endian().length_field_length(4).max_frame_length(longest).new_codec()
+fn framing() -> LengthDelimitedCodec {
+    LengthDelimitedCodec::builder().little_endian().length_field_length(4).max_frame_length(MAX_FRAME).new_codec()
 }
 
 /// The part behind the preamble. The writer is a task of its own, owned by this function.
@@ -75,7 +76,7 @@ async fn frames<S: Service>(stream: UnixStream, shared: Arc<Shared<S>>) {
     let (outbox, queue) = Outbox::new(shared.limits.buffered);
     let mut writer = JoinSet::new();
     writer.spawn(write_all(write, queue, shared.limits.write_stall));
-    let mut frames = FramedRead::new(read, framing(MAX_FIRST_FRAME));
+    let mut frames = Frames::new(read, MAX_FIRST_FRAME, shared.limits.frame, Arc::clone(&shared.room));
     let clean = tokio::select! {
         // The writer ends first only if the client takes nothing or is gone.
         _ = writer.join_next() => false,
@@ -93,18 +94,32 @@ async fn frames<S: Service>(stream: UnixStream, shared: Arc<Shared<S>>) {
 #[derive(Default)]
 struct Running {
     tasks: JoinSet<u32>,
-    by_number: HashMap<u32, AbortHandle>,
+    by_number: HashMap<u32, (AbortHandle, Responder)>,
+}
+
+impl Running {
+    /// Forgets a task that has ended, unless its number is another's by now.
+    fn ended(&mut self, task: tokio::task::Id, number: u32) {
+        if self.by_number.get(&number).is_some_and(|(running, _)| running.id() == task) {
+            self.by_number.remove(&number);
+        }
+    }
+
+    /// Whether a request with this number is still to be answered.
+    fn has(&self, number: u32) -> bool {
+        self.by_number.get(&number).is_some_and(|(_, responder)| !responder.is_finished())
+    }
 }
 
 /// Handshake and requests. Returns whether the connection ended in good order, so that what is queued should still be written.
 async fn requests<S: Service>(frames: &mut Frames, outbox: &Outbox, shared: &Shared<S>) -> bool {
-    let Ok(Some(Ok(first))) = timeout(shared.limits.hello, frames.next()).await else { return false };
-    match greet(&first, outbox, shared).await {
+    let Ok(Some(first)) = timeout(shared.limits.hello, frames.next()).await else { return false };
+    match greet(&first.bytes, outbox, shared).await {
         Some(true) => {}
         Some(false) => return true,
         None => return false,
     }
-    frames.decoder_mut().set_max_frame_length(MAX_FRAME);
+    frames.allow(MAX_FRAME);
 
     // Dropped at every way out of this function, and with it all tasks.
     let mut running = Running::default();
@@ -114,16 +129,16 @@ async fn requests<S: Service>(frames: &mut Frames, outbox: &Outbox, shared: &Sha
             return true;
         }
         tokio::select! {
-            ended = running.tasks.join_next(), if !running.tasks.is_empty() => {
-                if let Some(Ok(number)) = ended {
-                    running.by_number.remove(&number);
+            ended = running.tasks.join_next_with_id(), if !running.tasks.is_empty() => {
+                if let Some(Ok((task, number))) = ended {
+                    running.ended(task, number);
                 }
             }
             () = shared.stop.draining(), if !draining => draining = true,
             // While draining nothing more is read: the client sees the end and asks the next daemon.
             frame = frames.next(), if !draining => {
-                let Some(Ok(frame)) = frame else { return false };
-                if !accept(&frame, outbox, shared, &mut running).await {
+                let Some(frame) = frame else { return false };
+                if !accept(frame, outbox, shared, &mut running).await {
                     return false;
                 }
             }
@@ -147,8 +162,9 @@ async fn greet<S: Service>(frame: &[u8], outbox: &Outbox, shared: &Shared<S>) ->
 }
 
 /// Takes one frame. Returns false if it breaks the rules of the connection.
-async fn accept<S: Service>(frame: &[u8], outbox: &Outbox, shared: &Shared<S>, running: &mut Running) -> bool {
-    let Ok((header, body)) = split(frame) else { return false };
+async fn accept<S: Service>(frame: Frame, outbox: &Outbox, shared: &Shared<S>, running: &mut Running) -> bool {
+    let Frame { bytes, room } = frame;
+    let Ok((header, body)) = split(&bytes) else { return false };
     if header.kind != FrameKind::Request {
         return false;
     }
@@ -160,12 +176,12 @@ async fn accept<S: Service>(frame: &[u8], outbox: &Outbox, shared: &Shared<S>, r
         }
     };
     if let Request::Cancel(cancel) = request {
-        if let Some(task) = running.by_number.remove(&cancel.request) {
+        if let Some((task, _)) = running.by_number.remove(&cancel.request) {
             task.abort();
         }
         return true;
     }
-    if running.by_number.contains_key(&header.request) {
+    if running.has(header.request) {
         // Its answers couldn't be told apart.
         return false;
     }
@@ -174,14 +190,21 @@ async fn accept<S: Service>(frame: &[u8], outbox: &Outbox, shared: &Shared<S>, r
         responder.fail(&"Hello was said already").await;
         return true;
     }
-    if running.tasks.len() >= shared.limits.requests {
-        let message = format!("more than {} requests at once on one connection", shared.limits.requests);
+    let mine = running.tasks.len() < shared.limits.requests;
+    let place = mine.then(|| Arc::clone(&shared.places).try_acquire_owned().ok()).flatten();
+    let Some(place) = place else {
+        let message = if mine {
+            format!("more than {} requests at once", shared.limits.all_requests)
+        } else {
+            format!("more than {} requests at once on one connection", shared.limits.requests)
+        };
         let hint = Some("try again when others have ended".to_owned());
         responder.finish(Reply::Failed(Failed { exit_code: exit::TRY_AGAIN, message, hint })).await;
         return true;
-    }
+    };
+    drop(bytes);
     let number = header.request;
-    let watch = responder.watch();
+    let (watch, kept) = (responder.watch(), responder.watch());
     // Built here, polled there: a panic in either is a failed request.
     let handling = std::panic::catch_unwind(AssertUnwindSafe(|| shared.service.handle(request, responder)));
     let task = running.tasks.spawn(async move {
@@ -189,15 +212,17 @@ async fn accept<S: Service>(frame: &[u8], outbox: &Outbox, shared: &Shared<S>, r
             let _ = AssertUnwindSafe(handling).catch_unwind().await;
         }
         watch.fail(&"the daemon failed at this request; its log says where").await;
+        // What the request takes is its own until it has ended.
+        drop((place, room));
         number
     });
-    running.by_number.insert(number, task);
+    running.by_number.insert(number, (task, kept));
     true
 }
 
 /// Writes what is queued until the queue or the connection ends; gives up when the client takes nothing for `stall`.
 async fn write_all(mut write: OwnedWriteHalf, mut queue: mpsc::Receiver<Outgoing>, stall: Duration) {
-    let mut codec = framing(MAX_FRAME);
+    let mut codec = framing();
     let mut buffer = BytesMut::new();
     let mut written = Vec::new();
     while let Some(first) = queue.recv().await {

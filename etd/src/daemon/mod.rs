@@ -181,7 +181,7 @@ where
     tracing::info!("ready at {} as {}", socket.display(), proto::BUILD);
     ready(&Readiness::Ready(socket.clone()));
     service.ready();
-    let shared = Arc::new(Shared { service, limits, stop, socket: socket.clone(), state_dir, began });
+    let shared = Arc::new(Shared::new(service, limits, stop, socket.clone(), state_dir, began));
     let draining = || {
         tracing::info!("draining");
         if let Err(error) = lock.write(DaemonState::Draining, &socket) {

@@ -1,10 +1,14 @@
 //! The accept loop: lets in who may come in, keeps the socket published, and drains.
 
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::net::UnixListener;
+use proto::codec::MAX_FRAME;
+use proto::preamble::{Kind, Preamble, Status};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
@@ -13,6 +17,9 @@ use super::endpoint::Published;
 use super::service::Service;
 use super::stop::Stop;
 
+/// Connections above the limit that are still listened to for a moment.
+const ABOVE: usize = 64;
+
 /// Bounds of the server.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
@@ -20,8 +27,14 @@ pub struct Limits {
     pub connections: usize,
     /// Requests at once on one connection.
     pub requests: usize,
+    /// Requests at once on all of them.
+    pub all_requests: usize,
     /// Bytes that wait for one client.
     pub buffered: usize,
+    /// Bytes of long frames that are read or being answered, of all clients together. At least as much as one frame.
+    pub incoming: usize,
+    /// Time for a frame that has begun.
+    pub frame: Duration,
     /// Time for the preamble.
     pub preamble: Duration,
     /// Time between the preamble and the first message.
@@ -39,10 +52,13 @@ impl Default for Limits {
         Self {
             connections: 512,
             requests: 64,
+            all_requests: 1024,
             buffered: 256 * 1024,
+            incoming: 4 * MAX_FRAME,
+            frame: Duration::from_secs(30),
             preamble: Duration::from_secs(2),
             hello: Duration::from_secs(5),
-            write_stall: Duration::from_secs(30),
+            write_stall: proto::hooks::limit("daemon.write_stall").unwrap_or(Duration::from_secs(30)),
             watch: Duration::from_secs(5),
             drain: Duration::from_secs(5),
         }
@@ -58,9 +74,26 @@ pub(crate) struct Shared<S> {
     pub(crate) socket: PathBuf,
     pub(crate) state_dir: PathBuf,
     pub(crate) began: Instant,
+    /// Room for long frames, in bytes.
+    pub(crate) room: Arc<Semaphore>,
+    /// Places for requests.
+    pub(crate) places: Arc<Semaphore>,
 }
 
 impl<S: Service> Shared<S> {
+    pub(crate) fn new(
+        service: Arc<S>,
+        limits: Limits,
+        stop: Stop,
+        socket: PathBuf,
+        state_dir: PathBuf,
+        began: Instant,
+    ) -> Self {
+        let room = Arc::new(Semaphore::new(limits.incoming.clamp(MAX_FRAME, Semaphore::MAX_PERMITS)));
+        let places = Arc::new(Semaphore::new(limits.all_requests.min(Semaphore::MAX_PERMITS)));
+        Self { service, limits, stop, socket, state_dir, began, room, places }
+    }
+
     /// What `status` answers: `key=value` lines.
     pub(crate) async fn status_text(&self) -> String {
         use std::fmt::Write as _;
@@ -89,6 +122,16 @@ impl<S: Service> Shared<S> {
     }
 }
 
+/// Tells a client, without a look at what it wants, that there are too many.
+fn turn_away(stream: UnixStream) {
+    let text = "too many connections".to_owned();
+    let answer = Preamble { kind: Kind::Data, version: proto::PROTOCOL_VERSION, status: Status::Overloaded, text };
+    if let Ok(mut stream) = stream.into_std() {
+        // The buffer of a new connection has room for it, so this doesn't wait.
+        let _ = stream.write_all(&answer.encode());
+    }
+}
+
 /// Serves until told to stop, drains, and gives the socket's name back. `draining` is called once, when it is told.
 pub(crate) async fn serve<S: Service>(
     mut listener: UnixListener,
@@ -110,10 +153,12 @@ pub(crate) async fn serve<S: Service>(
                     while connections.try_join_next().is_some() {}
                     // Not a byte is read from, nor written to, anybody else.
                     let ours = stream.peer_cred().is_ok_and(|peer| peer.uid() == uid);
-                    // Those above the limit are told so; of these, too, there is a limit.
-                    if ours && connections.len() < limits.connections + 64 {
+                    // Those above the limit may still ask for the status or stop it; of these, too, there is a limit.
+                    if ours && connections.len() < limits.connections + ABOVE {
                         let overloaded = connections.len() >= limits.connections;
                         connections.spawn(connection::serve(stream, Arc::clone(&shared), overloaded));
+                    } else if ours {
+                        turn_away(stream);
                     }
                 }
                 Err(error) => {

@@ -80,6 +80,11 @@ impl Responder {
         Self { outbox: self.outbox.clone(), request: self.request, finished: Arc::clone(&self.finished) }
     }
 
+    /// Whether the last answer was given.
+    pub(crate) fn is_finished(&self) -> bool {
+        self.finished.load(Ordering::Acquire)
+    }
+
     /// Sends one of several answers. Waits until the client has taken enough of what was sent before.
     ///
     /// Cancel-safe: the answer is queued whole or not at all.

@@ -7,7 +7,7 @@ use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use proto::config::{ProviderKind, Timeouts};
 use reqwest::Response;
-use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, LOCATION};
+use reqwest::header::{ACCEPT, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, LOCATION};
 use serde_json::Value;
 use tokio::time::{Instant, timeout_at};
 use url::Url;
@@ -15,9 +15,10 @@ use url::Url;
 use super::fault::Fault;
 use super::frames::Frames;
 use super::http::{Lessons, causes, failure};
-use super::mask::Masker;
+use super::mask::{Masker, is_invisible};
+use super::tls;
 use super::wait::retry_after;
-use super::wire::{Answer, Outgoing, Quirks, Sink, Trouble, prompt_tokens, text_at};
+use super::wire::{Answer, Outgoing, Quirks, Sink, Trouble, is_crowded, prompt_tokens, text_at};
 use super::{ChatRequest, Completion, FailureKind, Piece, Provider, ProviderError, StopReason, TokenUsage};
 use super::{anthropic, gemini, ollama, openai};
 
@@ -31,6 +32,10 @@ const REFUSAL_TIME: Duration = Duration::from_secs(10);
 /// Longest list of models in bytes, and the longest wait for it.
 const MAX_MODELS: usize = 16 * 1024 * 1024;
 const MODELS_TIME: Duration = Duration::from_secs(30);
+/// Most values in its JSON, most models that are taken from it, and the longest name of one in bytes.
+const MODELS_VALUES: usize = 256 * 1024;
+const MODELS_COUNT: usize = 5_000;
+const MODELS_NAME: usize = 200;
 /// Things that a server may turn out not to take, one after the other.
 const MAX_LESSONS: usize = 4;
 
@@ -125,6 +130,10 @@ impl Endpoint {
         if !response.status().is_success() {
             let (error, fault) = self.refusal(response, deadline).await;
             return Err(Failed { error, lesson: quirks.learn(&fault, &outgoing.body) });
+        }
+        if let Some(encoding) = encoding(&response) {
+            let message = format!("the server sends {encoding}, which wasn't asked for; what stands before it?");
+            return Err(self.error(FailureKind::Malformed, None, message, TokenUsage::default()).into());
         }
         let page = response.headers().get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
         if page {
@@ -241,6 +250,10 @@ impl Endpoint {
         if !response.status().is_success() {
             return Err(self.refusal(response, first).await.0);
         }
+        if let Some(encoding) = encoding(&response) {
+            let message = format!("the server sends {encoding}, which wasn't asked for");
+            return Err(self.error(FailureKind::Malformed, None, message, none));
+        }
         let mut body = Vec::new();
         loop {
             match timeout_at(first, response.chunk()).await {
@@ -253,7 +266,8 @@ impl Endpoint {
                 return Err(self.error(FailureKind::Malformed, None, "the list of models has no end".to_owned(), none));
             }
         }
-        let json: Option<Value> = serde_json::from_slice(&body).ok();
+        let crowded = is_crowded(&body, MODELS_VALUES);
+        let json: Option<Value> = (!crowded).then(|| serde_json::from_slice(&body).ok()).flatten();
         let Some(items) = json.as_ref().and_then(|json| json.get(list)).and_then(Value::as_array) else {
             let message = "what came isn't a list of models".to_owned();
             return Err(self.error(FailureKind::Malformed, None, message, none));
@@ -266,7 +280,10 @@ impl Endpoint {
             let name = text_at(item, key);
             name.strip_prefix("models/").unwrap_or(name).to_owned()
         };
-        Ok(items.iter().filter(answers).map(name).filter(|name| !name.is_empty()).collect())
+        let sane = |name: &String| {
+            !name.is_empty() && name.len() <= MODELS_NAME && !name.chars().any(|c| c.is_control() || is_invisible(c))
+        };
+        Ok(items.iter().filter(answers).map(name).filter(sane).take(MODELS_COUNT).collect())
     }
 
     fn url(&self, path: &str) -> Url {
@@ -289,7 +306,9 @@ impl Endpoint {
                 break;
             }
         }
-        let mut fault = Fault::read(Some(status.as_u16()), &String::from_utf8_lossy(&body));
+        let encoded = encoding(&response).is_some();
+        let body = if encoded { String::new() } else { String::from_utf8_lossy(&body).into_owned() };
+        let mut fault = Fault::read(Some(status.as_u16()), &body);
         if status.is_redirection() {
             let target = response.headers().get(LOCATION).and_then(|value| value.to_str().ok()).unwrap_or("nowhere");
             fault.message = format!("the server sends on to {target}; a redirect to another place isn't followed");
@@ -337,12 +356,19 @@ impl Endpoint {
         let port = self.base.port_or_known_default().unwrap_or_default();
         let (kind, message) = if error.is_connect() && error.is_timeout() {
             (FailureKind::Timeout, format!("no connection to {host}:{port} within {}", span(self.timeouts.connect_ms)))
+        } else if let Some(why) = tls::trouble(&error) {
+            // Asked again, it would show the same certificate.
+            (FailureKind::Rejected, format!("no TLS connection to {host}:{port}: {why}"))
         } else if error.is_connect() {
             (FailureKind::Network, format!("can't connect to {host}:{port}: {}", causes(&error)))
         } else if error.is_builder() {
             (FailureKind::Rejected, format!("the request can't be made: {}", causes(&error)))
         } else {
-            (FailureKind::Network, format!("the connection to {host}:{port} broke: {}", causes(&error)))
+            let why = causes(&error);
+            // As hyper says it of bytes that begin otherwise than with `HTTP/1`.
+            let foreign = self.base.scheme() == "http" && why.contains("invalid HTTP version");
+            let hint = if foreign { "; is it TLS, and should base_url begin with https:// instead?" } else { "" };
+            (FailureKind::Network, format!("the connection to {host}:{port} broke: {why}{hint}"))
         };
         self.error(kind, None, message, usage)
     }
@@ -351,6 +377,14 @@ impl Endpoint {
         let message = self.masker.clean(&format!("{}: {message}", self.name));
         ProviderError { status, usage, ..failure(kind, message) }
     }
+}
+
+/// The compression of a body, if it has one. None was asked for, and nothing here unpacks: what is small on its way may be endless.
+fn encoding(response: &Response) -> Option<String> {
+    let value = response.headers().get(CONTENT_ENCODING)?;
+    let value = String::from_utf8_lossy(value.as_bytes());
+    (!value.trim().is_empty() && !value.trim().eq_ignore_ascii_case("identity"))
+        .then(|| format!("its answer with Content-Encoding {}", value.trim()))
 }
 
 fn span(ms: u64) -> String {

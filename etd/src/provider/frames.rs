@@ -56,17 +56,31 @@ impl Frames {
 
     /// Takes more bytes; the events that are complete with them are appended to `out`.
     pub(crate) fn feed(&mut self, bytes: &[u8], out: &mut Vec<String>) -> Result<(), FrameError> {
-        for &byte in bytes {
+        let mut left = bytes;
+        while let Some((&byte, behind)) = left.split_first() {
             if let Mode::Unknown = self.mode {
                 match byte {
-                    b' ' | b'\t' | b'\r' | b'\n' => continue,
+                    b' ' | b'\t' | b'\r' | b'\n' => {
+                        left = behind;
+                        continue;
+                    }
                     b'{' | b'[' => self.mode = Mode::Values { depth: 0, string: false, escaped: false },
                     _ => self.mode = Mode::Sse,
                 }
             }
-            match self.mode {
-                Mode::Values { .. } => self.value_byte(byte, out)?,
-                _ => self.line_byte(byte, out)?,
+            if let Mode::Values { .. } = self.mode {
+                left = behind;
+                self.value_byte(byte, out)?;
+            } else {
+                // Up to the end of the line at once.
+                let run = left.iter().position(|byte| matches!(byte, b'\n' | b'\r')).unwrap_or(left.len());
+                self.rest.extend_from_slice(&left[..run.min(MAX_EVENT + 1)]);
+                self.after_cr &= run == 0;
+                left = &left[run..];
+                if let Some((&end, behind)) = left.split_first().filter(|_| self.rest.len() <= MAX_EVENT) {
+                    left = behind;
+                    self.line_end(end, out)?;
+                }
             }
             if self.rest.len() > MAX_EVENT {
                 return Err(FrameError::TooLong);
@@ -87,16 +101,9 @@ impl Frames {
         out.pop()
     }
 
-    fn line_byte(&mut self, byte: u8, out: &mut Vec<String>) -> Result<(), FrameError> {
-        let after_cr = std::mem::replace(&mut self.after_cr, byte == b'\r');
-        match byte {
-            b'\n' if after_cr => Ok(()),
-            b'\n' | b'\r' => self.line(out),
-            byte => {
-                self.rest.push(byte);
-                Ok(())
-            }
-        }
+    fn line_end(&mut self, end: u8, out: &mut Vec<String>) -> Result<(), FrameError> {
+        let after_cr = std::mem::replace(&mut self.after_cr, end == b'\r');
+        if end == b'\n' && after_cr { Ok(()) } else { self.line(out) }
     }
 
     /// Takes the line in `rest`.

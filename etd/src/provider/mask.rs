@@ -8,6 +8,8 @@ use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, utf8_percent_encode
 
 /// Longest text in characters.
 const MAX_CHARS: usize = 300;
+/// What is looked at of a text, in bytes: a server may send as much as it likes.
+const MAX_TEXT: usize = 32 * 1024;
 /// What stands in place of a secret.
 const MASK: &str = "***";
 /// What a URL component leaves as it is.
@@ -42,7 +44,8 @@ impl Masker {
 
     /// One line of at most 300 characters without control characters, secrets, and userinfo or queries of URLs.
     pub(crate) fn clean(&self, text: &str) -> String {
-        let masked = self.mask(text);
+        let looked_at = &text[..text.floor_char_boundary(MAX_TEXT)];
+        let masked = self.mask(looked_at);
         let mut line = String::with_capacity(masked.len());
         for c in masked.chars() {
             let c = if c.is_control() || c.is_whitespace() { ' ' } else { c };
@@ -52,7 +55,13 @@ impl Masker {
             }
         }
         // Once more: a secret may have been broken up by what was just removed.
-        let line = self.mask(&bare_urls(line.trim()));
+        let mut line = self.mask(&bare_urls(line.trim()));
+        if looked_at.len() < text.len() {
+            // Half a secret may stand where it was cut.
+            let half = self.needles.first().map_or(0, |longest| longest.chars().count());
+            let kept = line.chars().count().saturating_sub(half);
+            line = line.chars().take(kept).chain(['…']).collect();
+        }
         if line.chars().count() <= MAX_CHARS {
             return line;
         }
@@ -67,7 +76,7 @@ impl Masker {
 }
 
 /// Characters that change how a line is shown without being seen.
-fn is_invisible(c: char) -> bool {
+pub(crate) fn is_invisible(c: char) -> bool {
     matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 
@@ -177,6 +186,19 @@ mod tests {
             assert!(clean.contains(MASK), "{echo} → {clean}");
             for part in ["567890", "NTY3OD", "U2Nzg5M", "1Njc4OT", "sk-a"] {
                 assert!(!clean.contains(part), "{echo} → {clean}");
+            }
+        }
+    }
+
+    #[test]
+    fn half_a_secret_at_the_end_of_what_is_looked_at_is_left_out() {
+        let secret = "sk-0123456789abcdef";
+        let masker = Masker::new([secret]);
+        for before in MAX_TEXT - 30..=MAX_TEXT {
+            for filler in ["\u{0}", "\u{200b}", " "] {
+                let text = format!("no{}{secret} {}", filler.repeat(before / filler.len()), "x".repeat(MAX_TEXT));
+                let clean = masker.clean(&text);
+                assert!(!clean.contains("sk-0"), "{before} {clean}");
             }
         }
     }

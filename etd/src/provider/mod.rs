@@ -10,12 +10,17 @@ mod anthropic;
 mod endpoint;
 mod fault;
 mod frames;
+#[cfg(test)]
+pub(crate) mod fuzz;
 mod gemini;
+#[cfg(test)]
+mod hostile;
 mod http;
 mod mask;
 mod ollama;
 mod openai;
 mod recorded;
+mod tls;
 mod wait;
 mod wire;
 

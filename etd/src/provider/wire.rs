@@ -11,6 +11,10 @@ use super::{ChatRequest, FailureKind, Piece, StopReason, TokenUsage};
 
 /// Longest answer in bytes, thinking included.
 pub(crate) const MAX_ANSWER: usize = 16 * 1024 * 1024;
+/// Most values in the JSON of one event. In memory each takes some thirty times its shortest text.
+pub(crate) const MAX_VALUES: usize = 64 * 1024;
+/// More tokens than any call takes: a larger count is none.
+pub(crate) const MAX_COUNT: u64 = 1_000_000_000;
 
 /// What a server turned out not to take. Remembered for its model, so that only the first call pays for the lesson.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -202,8 +206,30 @@ pub(crate) fn temperature(request: &ChatRequest) -> f64 {
     f64::from(request.temperature_milli) / 1000.0
 }
 
+/// Whether JSON has more values than `most`, by the look of it. Pure; what it counts is never less than what there is.
+pub(crate) fn is_crowded(json: &[u8], most: usize) -> bool {
+    // A value takes at least its own character and one that parts it from the next.
+    if json.len() / 2 < most {
+        return false;
+    }
+    let (mut count, mut string, mut escaped) = (1, false, false);
+    for byte in json {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = string,
+            b'"' => string = !string,
+            b',' | b'[' | b'{' if !string => count += 1,
+            _ => {}
+        }
+    }
+    count > most
+}
+
 /// Parses the data of an event.
 pub(crate) fn parse(data: &str) -> Result<Value, Trouble> {
+    if is_crowded(data.as_bytes(), MAX_VALUES) {
+        return Err(Trouble::Malformed("an event of the stream has more parts than any answer".to_owned()));
+    }
     match serde_json::from_str(data) {
         Ok(value @ Value::Object(_)) => Ok(value),
         Ok(_) => Err(Trouble::Malformed("an event of the stream isn't a JSON object".to_owned())),
@@ -216,11 +242,12 @@ pub(crate) fn text_at<'a>(value: &'a Value, key: &str) -> &'a str {
     value.get(key).and_then(Value::as_str).unwrap_or("")
 }
 
-/// The count at a JSON pointer.
+/// The count at a JSON pointer; none for what can't be one.
 pub(crate) fn count_at(value: &Value, pointer: &str) -> Option<u64> {
     let value = value.pointer(pointer)?;
     // Some write 12.0.
-    value.as_u64().or_else(|| value.as_f64().filter(|count| *count >= 0.0).map(|count| count as u64))
+    let count = value.as_u64().or_else(|| value.as_f64().filter(|count| *count >= 0.0).map(|count| count as u64));
+    count.filter(|count| *count <= MAX_COUNT)
 }
 
 /// Whether an event is an error and nothing else.

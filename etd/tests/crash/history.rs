@@ -246,7 +246,7 @@ impl World {
                 traces.push(Trace::Step(id, key.clone(), "{}".to_owned()));
                 let mut changes: Vec<Change> = events.into_iter().map(event).collect();
                 changes.extend(
-                    self.blobs(false, rng, &mut traces).into_iter().map(|(hash, bytes)| Change::Blob { hash, bytes }),
+                    self.blobs(false, rng, &mut traces).into_iter().map(|(hash, bytes)| Change::Blob { round: id, hash, bytes }),
                 );
                 changes.push(Change::Step { round: id, key, request_hash: None, value: "{}".to_owned() });
                 changes.push(Change::NewSession { id: session, work_dir: None, spec: Box::new(kept()) });

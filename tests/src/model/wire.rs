@@ -196,7 +196,7 @@ impl Encoder {
             Wire::Ollama | Wire::Gemini => String::new(),
             Wire::Anthropic => {
                 let tokens = self.tokens.unwrap_or(Tokens { input: 0, cached: 0, output: 0 });
-                let mut usage = json!({"input_tokens": tokens.input - tokens.cached, "output_tokens": 1,
+                let mut usage = json!({"input_tokens": tokens.input.saturating_sub(tokens.cached), "output_tokens": 1,
                     "cache_read_input_tokens": tokens.cached, "cache_creation_input_tokens": 0});
                 if self.tokens.is_none() {
                     usage = Value::Null;
@@ -252,7 +252,7 @@ impl Encoder {
                     let mut last = self.chunk(json!({}), None);
                     last["choices"] = json!([]);
                     last["usage"] = json!({"prompt_tokens": tokens.input, "completion_tokens": tokens.output,
-                        "total_tokens": tokens.input + tokens.output, "prompt_tokens_details": {"cached_tokens": tokens.cached}});
+                        "total_tokens": tokens.input.saturating_add(tokens.output), "prompt_tokens_details": {"cached_tokens": tokens.cached}});
                     out += &self.line(&last);
                 }
                 out + "data: [DONE]\n\n"
@@ -284,7 +284,7 @@ impl Encoder {
                     "finishReason": if cut { "MAX_TOKENS" } else { "STOP" }, "index": 0}], "modelVersion": self.model});
                 if let Some(tokens) = self.tokens {
                     last["usageMetadata"] = json!({"promptTokenCount": tokens.input, "candidatesTokenCount": tokens.output,
-                        "cachedContentTokenCount": tokens.cached, "totalTokenCount": tokens.input + tokens.output});
+                        "cachedContentTokenCount": tokens.cached, "totalTokenCount": tokens.input.saturating_add(tokens.output)});
                 }
                 self.line(&last)
             }

@@ -1,8 +1,10 @@
-//! Fuzzing of what reads text from outside: answers of models, output of tools.
+//! Fuzzing of what reads text from outside: answers of models, output of tools, streams and refusals of providers.
 //!
 //! Texts are made from seeds by cutting, doubling, swapping and splicing, for `FUZZ_SECONDS` a target (a moment where it isn't set, so
 //! that the targets themselves are held by every test run). What fails is saved; `FUZZ_REPLAY=file` reads it again.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may")]
+
+mod providers;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -75,6 +77,7 @@ const TOKENS: &[&str] = &[
 struct Mutator {
     random: fastrand::Rng,
     seeds: Vec<String>,
+    tokens: &'static [&'static str],
 }
 
 impl Mutator {
@@ -100,7 +103,7 @@ impl Mutator {
                     let piece = text[from..to].to_owned();
                     text.insert_str(at, &piece);
                 }
-                3 => text.insert_str(at, TOKENS[self.random.usize(0..TOKENS.len())]),
+                3 => text.insert_str(at, self.tokens[self.random.usize(0..self.tokens.len())]),
                 4 => {
                     let other = self.random.usize(0..self.seeds.len());
                     let other = self.seeds[other].clone();
@@ -108,7 +111,7 @@ impl Mutator {
                     text.insert_str(at, &other[from..to]);
                 }
                 5 => text.insert(at, char::from(self.random.u8(0..128))),
-                _ => text.replace_range(from..to, TOKENS[self.random.usize(0..TOKENS.len())]),
+                _ => text.replace_range(from..to, self.tokens[self.random.usize(0..self.tokens.len())]),
             }
         }
         text.truncate(text.floor_char_boundary(LONGEST));
@@ -131,6 +134,11 @@ fn texts(dir: &Path, out: &mut Vec<String>) {
 
 /// Runs a target until its time is over. A failure is saved, and the panic says where and how to replay it.
 fn run(name: &str, seeds: Vec<String>, target: impl Fn(&str)) {
+    run_with(name, seeds, TOKENS, target);
+}
+
+/// The same for a format that is made of other tokens.
+fn run_with(name: &str, seeds: Vec<String>, tokens: &'static [&'static str], target: impl Fn(&str)) {
     let once = |text: &str| {
         let start = Instant::now();
         let result = catch_unwind(AssertUnwindSafe(|| target(text)));
@@ -151,7 +159,7 @@ fn run(name: &str, seeds: Vec<String>, target: impl Fn(&str)) {
     let time =
         std::env::var("FUZZ_SECONDS").ok().and_then(|text| text.parse().ok()).map_or(MOMENT, Duration::from_secs);
     let seed = fastrand::u64(..);
-    let mut mutator = Mutator { random: fastrand::Rng::with_seed(seed), seeds };
+    let mut mutator = Mutator { random: fastrand::Rng::with_seed(seed), seeds, tokens };
     assert!(!mutator.seeds.is_empty());
     let start = Instant::now();
     let mut count = 0_u64;
@@ -180,8 +188,8 @@ fn safe(answer: &Answer) {
 #[test]
 fn answers() {
     let mut seeds: Vec<String> = vec![
-        include_str!("answer/cases.rs").to_owned(),
-        include_str!("answer/tests.rs").to_owned(),
+        include_str!("../answer/cases.rs").to_owned(),
+        include_str!("../answer/tests.rs").to_owned(),
         "===FILE: a.go===\npackage a\n===ENDFILE===\n===DELETE: b.go===\n".to_owned(),
         TOKENS.concat(),
     ];
