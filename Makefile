@@ -2,7 +2,7 @@
 CARGO ?= cargo
 BINS = $(CARGO) build --quiet --bin et --bin etd
 
-.PHONY: help demo test build lint bench converge fuzz install clean
+.PHONY: help demo test build lint bench converge fuzz install install-unit clean
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -34,9 +34,19 @@ converge: ## a simulated programmer with mistakes in every format, with et, a na
 fuzz: ## look for texts that break the readers of answers and of tool output; FUZZ_SECONDS (3600) each, one after the other
 	@FUZZ_SECONDS=$${FUZZ_SECONDS:-3600} $(CARGO) test --quiet --release -p etd --lib fuzz:: -- --nocapture --test-threads=1
 
-install: build ## copy both binaries to PREFIX/bin (default ~/.local)
+install: build ## copy both binaries to PREFIX/bin (default ~/.local), and the systemd user unit to PREFIX/share/systemd/user
 	@install -d "$${PREFIX:-$$HOME/.local}/bin"
 	@install -m 755 target/release/et target/release/etd "$${PREFIX:-$$HOME/.local}/bin"
+	@$(MAKE) --no-print-directory install-unit
+
+# Without PREFIX it goes where systemd looks for a user's own units; the service names the binary by its whole path.
+install-unit:
+	@prefix="$${PREFIX:-$$HOME/.local}"; units="$$prefix/share/systemd/user"; \
+	if [ -z "$$PREFIX" ]; then units="$${XDG_DATA_HOME:-$$HOME/.local/share}/systemd/user"; fi; \
+	prefix=$$(realpath -m "$$prefix"); \
+	install -d "$$units" && install -m 644 etd/systemd/etd.socket "$$units" && \
+	sed "s|@BINDIR@|$$(printf %s "$$prefix/bin" | sed 's/[\\&|]/\\&/g; s/%/%%/g')|" etd/systemd/etd.service >"$$units/etd.service" && \
+	chmod 644 "$$units/etd.service"
 
 clean: ## remove what was built
 	@$(CARGO) clean

@@ -1,6 +1,7 @@
 //! End-to-end tests: real `et`, real `etd`, a scripted model, real compilers. One binary, a module per subject.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may")]
 
+mod activation;
 mod aftermath;
 mod attach;
 mod checks;

@@ -76,7 +76,7 @@ pub(crate) async fn stop_and_wait(options: &ConnectOptions) -> Result<(), LinkEr
 }
 
 async fn ask(options: &ConnectOptions, kind: Kind) -> Result<Option<String>, LinkError> {
-    let Some(path) = options.endpoint() else { return Ok(None) };
+    let Some(path) = options.endpoint(true) else { return Ok(None) };
     match attempt::control(&path, kind, &options.deadlines).await {
         Ok(answer) => Ok(Some(answer.text)),
         Err(Refused::Absent(_)) => Ok(None),

@@ -48,6 +48,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use confine::{Confinement, Limits, Profile};
 pub use lookup::find_program;
+pub(crate) use preexec::{adopt, keep_variables};
 pub use probe::Probe;
 pub use process::{ChildRecord, boot_id, kill_leftover, start_time};
 use running::Running;
