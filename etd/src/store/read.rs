@@ -441,6 +441,15 @@ impl Reader<'_> {
         Ok(value.is_none_or(|value| value == "true"))
     }
 
+    /// Version of the schema.
+    ///
+    /// # Errors
+    /// If the database can't be read.
+    pub fn version(&self) -> Result<u64, StoreError> {
+        let version = self.one("PRAGMA user_version", [], |row| row.get::<_, u32>(0))?;
+        Ok(version.map_or(0, u64::from))
+    }
+
     fn one<T>(
         &self,
         sql: &str,
