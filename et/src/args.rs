@@ -443,7 +443,7 @@ mod tests {
     #[test]
     fn help_names_only_what_works() {
         let help = command().render_long_help().to_string();
-        assert!(!help.contains("doctor"));
+        assert!(help.contains("doctor"));
         assert!(matches!(parse(&words(&["run", "--help"])), Err(Stop::Print(_))));
         assert!(matches!(parse(&words(&["--version"])), Err(Stop::Print(_))));
     }

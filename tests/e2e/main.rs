@@ -9,6 +9,7 @@ mod config;
 mod converge;
 mod daemon;
 mod demo;
+mod doctor;
 mod durable;
 mod edits;
 mod escape;
