@@ -1,6 +1,8 @@
 //! `et doctor`: each line says what is so, and what to do where it isn't as it should be.
 
 use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 
 use serde_json::Value;
@@ -74,7 +76,15 @@ fn each_provider_has_its_own_words() {
     let refusing = Model::start(Story::new().fail_always("models", Fault::EchoKey(401, Echo::Plain)));
     let good = Model::start(Story::new().models(["scripted-2"]));
     let silent = Model::start(Story::new().fail_always("models", Fault::HangUp));
-    let plain = good.base_url(Wire::OpenAi).replace("http://", "https://");
+    // No name server needs to be asked about a name that is too long for one. And somebody who speaks plain text where TLS is expected.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let plain = format!("https://{}/v1", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let _ = stream.read(&mut [0; 512]);
+            let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n");
+        }
+    });
     let key = format!("api_key: ${KEY_VARIABLE}");
     let openai = |url: &str| format!("type: openai, base_url: \"{url}\", {key}");
     let mut config = Config::new()
@@ -82,7 +92,7 @@ fn each_provider_has_its_own_words() {
         .provider_yaml("good", &openai(&good.base_url(Wire::OpenAi)))
         .provider_yaml("hangs", &openai(&silent.base_url(Wire::OpenAi)))
         .provider_yaml("tls", &openai(&plain))
-        .provider_yaml("lost", &openai("http://no-such-host.invalid/v1"))
+        .provider_yaml("lost", &openai(&format!("http://{}.invalid/v1", "a".repeat(64))))
         .provider_yaml("closed", &openai(&Model::nobody()));
     for name in ["refusing", "hangs", "tls", "lost", "closed"] {
         config = config.model(name, name, "m");
