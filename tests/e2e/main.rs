@@ -28,5 +28,6 @@ mod rounds;
 mod run;
 mod safety;
 mod secrets;
+mod security;
 mod signals;
 mod undo;

@@ -43,6 +43,7 @@ pub(super) async fn run(context: &Context, file: Option<&Path>) -> Ended {
     findings.extend(place::disks(&[&options.state_dir, Path::new(&log_dir), &context.cwd]));
     findings.extend(about_config);
     findings.append(&mut asked.findings);
+    let findings: Vec<Finding> = findings.into_iter().map(clean).collect();
     let fails = findings.iter().filter(|finding| finding.grade == Grade::Fail).count();
     if context.json {
         print(&serde_json::json!({ "ok": fails == 0, "findings": findings }).to_string());
@@ -71,7 +72,18 @@ fn bad(topic: &str, grade: Grade, text: impl Into<String>, advice: impl Into<Str
     Finding { advice: Some(advice.into()), ..finding(topic, "", grade, text) }
 }
 
-/// A finding for people: nothing in it steers the terminal.
+/// A finding without anything that steers a terminal, in JSON either: names of dirs, and the words of servers and tools, may hold it.
+fn clean(finding: Finding) -> Finding {
+    Finding {
+        topic: finding.topic,
+        subject: one_line(&finding.subject, 200),
+        grade: finding.grade,
+        text: one_line(&finding.text, 1000),
+        advice: finding.advice.map(|advice| sanitize(&advice)),
+    }
+}
+
+/// A finding for people.
 fn lines(finding: &Finding) -> String {
     let grade = match finding.grade {
         Grade::Ok => "ok  ",
@@ -79,10 +91,9 @@ fn lines(finding: &Finding) -> String {
         Grade::Fail => "fail",
     };
     let subject = if finding.subject.is_empty() { String::new() } else { format!(" {}", finding.subject) };
-    let first = one_line(&format!("{}{subject}: {}", finding.topic, finding.text), 600);
     let advice = finding.advice.iter().flat_map(|advice| advice.lines());
-    let advice: String = advice.map(|line| format!("\n        {}", sanitize(line))).collect();
-    format!("{grade}  {first}{advice}")
+    let advice: String = advice.map(|line| format!("\n        {line}")).collect();
+    format!("{grade}  {}{subject}: {}{advice}", finding.topic, finding.text)
 }
 
 /// Where the configuration comes from, whether it is believed, and whether it can be used.
@@ -218,9 +229,8 @@ mod tests {
             subject: "p\u{1b}[31m".to_owned(),
             ..bad("provider", Grade::Fail, "says \u{1b}]0;title\u{7}\nand more", "first\u{9b}1m\nsecond\u{202e}")
         };
-        let shown = lines(&found);
         assert_eq!(
-            shown,
+            lines(&clean(found)),
             "fail  provider p␛[31m: says ␛]0;title␇ and more\n        first\u{fffd}1m\n        second\u{fffd}"
         );
     }
