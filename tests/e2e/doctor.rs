@@ -133,6 +133,13 @@ fn what_the_project_here_needs_is_more_than_information() {
     env.set("PATH", format!("{}:{}", env.work().join("tools").display(), bare.display()));
     found(&doctor(&env), "toolchain", "fail", "go isn't on PATH");
     assert!(!env.root().join("pwned").exists());
+    // The home is no project: what lies below it are tools.
+    let own = env.home().join("tools");
+    fs::create_dir(&own).unwrap();
+    fs::write(own.join("cmake"), "#!/bin/sh\necho cmake of mine\n").unwrap();
+    fs::set_permissions(own.join("cmake"), fs::Permissions::from_mode(0o755)).unwrap();
+    env.set("PATH", own.to_string_lossy());
+    found(&env.et(["doctor", "--json"]).dir(env.home()).run(), "toolchain", "ok", "cmake cmake of mine");
 }
 
 #[test]

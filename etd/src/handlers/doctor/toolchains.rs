@@ -52,10 +52,9 @@ const TOOLS: &[Tool] = &[
 ];
 
 pub(super) async fn examine(engine: &Engine, request: &Doctor, wish: SandboxWish) -> Vec<Finding> {
-    let root = PathBuf::from(&request.dir);
     let home = request.env.get("HOME").map(PathBuf::from);
+    let root = tree(Path::new(&request.dir), home.as_deref());
     let looked = root.clone();
-    // What can't be a work dir needs nothing.
     let needed = tokio::task::spawn_blocking(move || needs(&looked, home.as_deref())).await.unwrap_or_default();
     let jail = engine.children.jail(Wish {
         sandbox: wish,
@@ -97,6 +96,14 @@ pub(super) async fn examine(engine: &Engine, request: &Doctor, wish: SandboxWish
         None => missing(program, true),
     }));
     findings
+}
+
+/// The dir whose programs are no tools. Where no project can be (the home, and what holds it, are full of tools) it is a place that
+/// nothing is below.
+fn tree(dir: &Path, home: Option<&Path>) -> PathBuf {
+    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let holds_home = home.is_some_and(|home| real(home).starts_with(real(dir)));
+    if holds_home || dir.parent().is_none() { PathBuf::from("/dev/null") } else { dir.to_owned() }
 }
 
 /// Programs that a check of the project in this dir can't do without.
@@ -218,6 +225,15 @@ mod tests {
             (&[tsc, ("a.ts", ""), ("node_modules/.bin/tsc", "")], &[]),
         ] {
             assert_eq!(needed(files), expected, "{files:?}");
+        }
+        for (dir, expected) in [
+            ("/home/me/src/a", "/home/me/src/a"),
+            ("/home/me", "/dev/null"),
+            ("/home", "/dev/null"),
+            ("/", "/dev/null"),
+            ("/home/me2", "/home/me2"),
+        ] {
+            assert_eq!(tree(Path::new(dir), Some(Path::new("/home/me"))), Path::new(expected));
         }
         assert!(needs(Path::new("/nowhere/at/all"), None).is_empty());
         assert!(!Path::new("/nowhere").exists());
