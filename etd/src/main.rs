@@ -99,8 +99,8 @@ fn run(args: Args, handed: Handed) -> Result<(), (u8, String)> {
         leaving.abort();
         ended.map_err(|error| {
             let code = match &error {
-                RunError::Lock(daemon::lock::LockError::StateDir { .. })
-                | RunError::Start(StartError { stage: "state-dir", .. }) => exit::STATE,
+                RunError::Lock(daemon::lock::LockError::StateDir { .. }) => exit::STATE,
+                RunError::Start(error) if error.stage == "state-dir" => exit::STATE,
                 _ => exit::UNAVAILABLE,
             };
             (code, explain(&error, activated))

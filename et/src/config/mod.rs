@@ -44,6 +44,31 @@ pub(crate) fn load(flag: Option<&Path>, cwd: &Path, var: Lookup<'_>) -> Result<L
     resolve::resolve(&resolve::Source { path: &found.path, text: &text, trusted, pairs }, var)
 }
 
+/// The text of a config file.
+///
+/// # Errors
+/// If it can't be read, isn't UTF-8, or is longer than any config should be.
+pub(crate) fn read(path: &Path) -> Result<String, Problem> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| Problem::usage(format!("reading the config {}: {error}", path.display())))?;
+    if text.len() > 1024 * 1024 {
+        return Err(Problem::usage(format!("the config {} is longer than 1 MiB", path.display())));
+    }
+    Ok(text)
+}
+
+/// Whether a text is a config that could be used, apart from keys and trust; for `et trust`.
+///
+/// # Errors
+/// As [`load`], without missing keys.
+pub(crate) fn validate(path: &Path, text: &str, var: Lookup<'_>) -> Result<(), Problem> {
+    let source = resolve::Source { path, text, trusted: true, pairs: trust::Pairs::new() };
+    match resolve::resolve(&source, var) {
+        Err(problem) if problem.exit_code == exit::USAGE => Err(problem),
+        _ => Ok(()),
+    }
+}
+
 /// Whether a config file is believed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Standing {
@@ -76,31 +101,6 @@ pub(crate) fn standing(
 /// Where log dirs are made if no config says otherwise.
 pub(crate) fn default_log_dir(base: &Path, var: Lookup<'_>) -> String {
     log_dir(None, base, var)
-}
-
-/// The text of a config file.
-///
-/// # Errors
-/// If it can't be read, isn't UTF-8, or is longer than any config should be.
-pub(crate) fn read(path: &Path) -> Result<String, Problem> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| Problem::usage(format!("reading the config {}: {error}", path.display())))?;
-    if text.len() > 1024 * 1024 {
-        return Err(Problem::usage(format!("the config {} is longer than 1 MiB", path.display())));
-    }
-    Ok(text)
-}
-
-/// Whether a text is a config that could be used, apart from keys and trust; for `et trust`.
-///
-/// # Errors
-/// As [`load`], without missing keys.
-pub(crate) fn validate(path: &Path, text: &str, var: Lookup<'_>) -> Result<(), Problem> {
-    let source = resolve::Source { path, text, trusted: true, pairs: trust::Pairs::new() };
-    match resolve::resolve(&source, var) {
-        Err(problem) if problem.exit_code == exit::USAGE => Err(problem),
-        _ => Ok(()),
-    }
 }
 
 /// Proxy and CA settings of this process: references, and their values, which may hold passwords.

@@ -301,6 +301,15 @@ impl Reader<'_> {
         )
     }
 
+    /// Version of the schema.
+    ///
+    /// # Errors
+    /// If the database can't be read.
+    pub fn version(&self) -> Result<u64, StoreError> {
+        let version = self.one("PRAGMA user_version", [], |row| row.get::<_, u32>(0))?;
+        Ok(version.map_or(0, u64::from))
+    }
+
     /// Rounds that haven't ended, oldest first, and those of them whose record can't be read.
     ///
     /// # Errors
@@ -439,15 +448,6 @@ impl Reader<'_> {
         let value: Option<String> =
             self.one("SELECT value FROM mark WHERE key = 'clean_stop'", [], |row| row.get(0))?;
         Ok(value.is_none_or(|value| value == "true"))
-    }
-
-    /// Version of the schema.
-    ///
-    /// # Errors
-    /// If the database can't be read.
-    pub fn version(&self) -> Result<u64, StoreError> {
-        let version = self.one("PRAGMA user_version", [], |row| row.get::<_, u32>(0))?;
-        Ok(version.map_or(0, u64::from))
     }
 
     fn one<T>(

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use proto::config::{Config, ProviderConfig, ProviderKind, SecretRef};
+use proto::config::{Config, ModelConfig, ProviderConfig, ProviderKind, SecretRef};
 use proto::message::{Finding, Grade, SecretValue};
 
 use super::super::models::{Offer, ask, nameless};
@@ -21,8 +21,10 @@ const NAME: &[&str] = &["dns error", "failed to lookup", "name or service not kn
 pub(super) async fn examine(engine: &Engine, config: &Config, secrets: &[SecretValue]) -> Vec<Finding> {
     let users = users(config);
     let offers = ask(engine, config, secrets, PATIENCE).await;
-    let told = offers.iter().flat_map(|offer| judge(config, &users, offer));
-    told.collect()
+    let told = offers
+        .iter()
+        .filter_map(|offer| Some(judge(config.providers.get(&offer.provider)?, &config.models, &users, offer)));
+    told.flatten().collect()
 }
 
 /// For each alias of a model the roles that may ask it.
@@ -39,10 +41,14 @@ fn users(config: &Config) -> BTreeMap<&str, BTreeSet<&str>> {
 }
 
 /// What one provider's answer means; pure.
-fn judge(config: &Config, users: &BTreeMap<&str, BTreeSet<&str>>, offer: &Offer) -> Vec<Finding> {
+fn judge(
+    provider: &ProviderConfig,
+    models: &BTreeMap<String, ModelConfig>,
+    users: &BTreeMap<&str, BTreeSet<&str>>,
+    offer: &Offer,
+) -> Vec<Finding> {
     let name = offer.provider.as_str();
-    let Some(provider) = config.providers.get(name) else { return Vec::new() };
-    let models: Vec<_> = config.models.iter().filter(|(_, model)| model.provider == name).collect();
+    let models: Vec<_> = models.iter().filter(|(_, model)| model.provider == name).collect();
     // What no role asks may be as it likes.
     let used = models.iter().any(|(alias, _)| users.contains_key(alias.as_str()));
     let bad = if used { Grade::Fail } else { Grade::Warn };
@@ -129,12 +135,13 @@ fn explain(name: &str, provider: &ProviderConfig, error: Option<&ProviderError>)
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may")]
 
-    use proto::config::{Auth, ModelConfig, RoleConfig};
+    use proto::config::Auth;
 
     use super::*;
     use crate::provider::TokenUsage;
 
-    fn config() -> Config {
+    /// What a provider's answer means where `mayor` asks one of the two models of `p`, and nobody that of `idle`.
+    fn judged(name: &str, models: Result<Vec<String>, Option<ProviderError>>) -> Vec<Finding> {
         let provider = |kind, url: &str, auth| ProviderConfig { kind, base_url: url.to_owned(), auth, org: None };
         let model = |provider: &str, name: &str| ModelConfig {
             provider: provider.to_owned(),
@@ -144,33 +151,20 @@ mod tests {
             price: None,
             edits: None,
         };
-        let role =
-            RoleConfig { pool: vec!["big".to_owned()], fallbacks: Vec::new(), max_tokens: 1, temperature_milli: 0 };
-        let key = Auth::Key(SecretRef("env:KEY".to_owned()));
-        Config {
-            source: String::new(),
-            providers: BTreeMap::from([
-                ("p".to_owned(), provider(ProviderKind::Openai, "https://p.example", key)),
-                ("idle".to_owned(), provider(ProviderKind::Ollama, "http://o.example", Auth::None)),
-            ]),
-            models: BTreeMap::from([
-                ("big".to_owned(), model("p", "gpt-9")),
-                ("spare".to_owned(), model("p", "gpt-old")),
-                ("local".to_owned(), model("idle", "qwen")),
-            ]),
-            roles: BTreeMap::from([("mayor".to_owned(), role)]),
-            specialists: BTreeMap::new(),
-            check: proto::config::CheckConfig { command: None, env: Vec::new(), timeout_ms: None, no_fetch: false },
-            sandbox: proto::config::SandboxWish::Prefer,
-            timeouts: proto::config::Timeouts::default(),
-            log_dir: String::new(),
-            network: BTreeMap::new(),
-        }
-    }
-
-    fn judged(provider: &str, models: Result<Vec<String>, Option<ProviderError>>) -> Vec<Finding> {
-        let config = config();
-        judge(&config, &users(&config), &Offer { provider: provider.to_owned(), models, latency_ms: 7 })
+        let asked = match name {
+            "p" => {
+                let key = Auth::Key(SecretRef("env:KEY".to_owned()));
+                provider(ProviderKind::Openai, "https://p.example", key)
+            }
+            _ => provider(ProviderKind::Ollama, "http://o.example", Auth::None),
+        };
+        let known = BTreeMap::from([
+            ("big".to_owned(), model("p", "gpt-9")),
+            ("spare".to_owned(), model("p", "gpt-old")),
+            ("local".to_owned(), model("idle", "qwen")),
+        ]);
+        let users = BTreeMap::from([("big", BTreeSet::from(["mayor"]))]);
+        judge(&asked, &known, &users, &Offer { provider: name.to_owned(), models, latency_ms: 7 })
     }
 
     #[test]
