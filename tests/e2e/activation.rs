@@ -234,7 +234,8 @@ fn what_is_no_socket_for_a_daemon_is_refused_with_a_word() {
 #[test]
 fn a_start_that_fails_lets_nobody_wait_and_the_client_says_why() {
     let env = Env::new();
-    fs::create_dir(env.state_dir().join("et.db")).unwrap();
+    // A log that can't be written.
+    fs::create_dir(env.state_dir().join("etd.log")).unwrap();
     let manager = Manager::new(&env);
     let listener = manager.bind();
     env.set("ET_SOCKET", manager.path().to_string_lossy());
@@ -242,11 +243,11 @@ fn a_start_that_fails_lets_nobody_wait_and_the_client_says_why() {
     assert!(somebody_waits(&listener));
     let (code, text) = ended(manager.start(listener.try_clone().unwrap()));
     assert_eq!(code, Some(74), "{text}");
-    assert!(text.contains("database"), "{text}");
+    assert!(text.contains("Is a directory"), "{text}");
     assert!(manager.hear().starts_with("STATUS=failed state-dir: "));
     drop(listener);
     // Turned away, it tries for itself, and says what it hears.
-    client.wait().assert_code(74).assert_stderr("database");
+    client.wait().assert_code(74).assert_stderr("Is a directory");
     env.unset("ET_SOCKET");
     manager.unbind();
     assert_nothing_left(env);

@@ -179,10 +179,9 @@ fn what_is_wrong_with_the_place_is_told_with_and_without_a_daemon() {
     env.set("ET_LOG_DIR", env.log_dir().to_string_lossy());
 
     // A daemon that can't start, and why.
-    fs::create_dir(env.state_dir().join("et.db")).unwrap();
-    let out = doctor(&env);
-    found(&out, "daemon", "fail", "database");
-    fs::remove_dir(env.state_dir().join("et.db")).unwrap();
+    fs::create_dir(env.state_dir().join("etd.log")).unwrap();
+    found(&doctor(&env), "daemon", "fail", "Is a directory");
+    fs::remove_dir(env.state_dir().join("etd.log")).unwrap();
     fs::set_permissions(env.state_dir(), fs::Permissions::from_mode(0o755)).unwrap();
     found(&doctor(&env), "state dir", "warn", "others may look in");
     found(&doctor(&env), "daemon", "ok", "up ");
