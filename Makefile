@@ -2,7 +2,7 @@
 CARGO ?= cargo
 BINS = $(CARGO) build --quiet --bin et --bin etd
 
-.PHONY: help demo test build lint bench converge fuzz fixture install clean
+.PHONY: help demo test build lint bench converge fuzz fixture install install-unit clean
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -38,9 +38,19 @@ fixture: ## keep a database of this version in tests/fixtures, for the versions 
 	@$(CARGO) build --workspace --bins --features etd/test-hooks,et/test-hooks
 	@ET_FIXTURE_DIR=$(CURDIR)/tests/fixtures $(CARGO) test --quiet -p tests --test e2e upgrade::a_fixture
 
-install: build ## copy both binaries to PREFIX/bin (default ~/.local)
+install: build ## copy both binaries to PREFIX/bin (default ~/.local), and the systemd user unit to PREFIX/share/systemd/user
 	@install -d "$${PREFIX:-$$HOME/.local}/bin"
 	@install -m 755 target/release/et target/release/etd "$${PREFIX:-$$HOME/.local}/bin"
+	@$(MAKE) --no-print-directory install-unit
+
+# Without PREFIX it goes where systemd looks for a user's own units; the service names the binary by its whole path.
+install-unit:
+	@prefix="$${PREFIX:-$$HOME/.local}"; units="$$prefix/share/systemd/user"; \
+	if [ -z "$$PREFIX" ]; then units="$${XDG_DATA_HOME:-$$HOME/.local/share}/systemd/user"; fi; \
+	prefix=$$(realpath -m "$$prefix"); \
+	install -d "$$units" && install -m 644 etd/systemd/etd.socket "$$units" && \
+	sed "s|@BINDIR@|$$(printf %s "$$prefix/bin" | sed 's/[\\&|]/\\&/g; s/%/%%/g')|" etd/systemd/etd.service >"$$units/etd.service" && \
+	chmod 644 "$$units/etd.service"
 
 clean: ## remove what was built
 	@$(CARGO) clean

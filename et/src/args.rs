@@ -25,7 +25,7 @@ use crate::exit::Problem;
         et session send last \"Add graceful shutdown\"\n  \
         et session attach last\n\n\
         Exit codes:\n  \
-        0 done, 1 check still red, 2 usage or config, 3 no provider, 4 budget, 5 deadline,\n  \
+        0 done, 1 check still red (doctor: a line fails), 2 usage or config, 3 no provider, 4 budget, 5 deadline,\n  \
         6 no progress, 7 no sandbox, 8 partial, 69 no daemon, 70 crashed, 74 state dir can't be written,\n  \
         75 try again, 76 daemon of another version, 130 cancelled",
     disable_help_subcommand = true,
@@ -70,6 +70,12 @@ pub(crate) enum Command {
     Models(WithConfig),
     /// Show which providers answer, and how fast
     Nodes(WithConfig),
+    /// Say whether rounds will work here, and what to do where they won't
+    #[command(
+        after_help = "Looks at versions, daemon, socket, systemd unit, state dir, log dir, disks, config, providers, sandbox, database and \
+        toolchains. Exit code 1 if a line fails."
+    )]
+    Doctor(WithConfig),
     /// Trust a config file that came with a project
     Trust(Trust),
     /// Print a completion script for a shell
@@ -437,7 +443,7 @@ mod tests {
     #[test]
     fn help_names_only_what_works() {
         let help = command().render_long_help().to_string();
-        assert!(!help.contains("doctor"));
+        assert!(help.contains("doctor"));
         assert!(matches!(parse(&words(&["run", "--help"])), Err(Stop::Print(_))));
         assert!(matches!(parse(&words(&["--version"])), Err(Stop::Print(_))));
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Parser;
+use etd::daemon::activation::{self, Handed};
 use etd::daemon::{self, Options, Readiness, RunError, StartContext, StartError, Stop};
 use etd::handlers::Handlers;
 use etd::sandbox::Children;
@@ -34,12 +35,17 @@ fn main() -> ExitCode {
         return etd::sandbox::warden::main();
     }
     let args = Args::parse();
-    if args.background {
+    // Before there is another descriptor, or a second thread.
+    let handed = if args.background {
         daemon::process::leave_caller();
-    }
+        Handed::default()
+    } else {
+        Handed::take(&|name| std::env::var(name).ok())
+    };
+    activation::forget_variables();
     daemon::process::keep_memory_private();
     daemon::process::allow_descriptors();
-    match run(args) {
+    match run(args, handed) {
         Ok(()) => ExitCode::SUCCESS,
         Err((code, message)) => {
             // Nobody may be listening.
@@ -49,7 +55,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(args: Args) -> Result<(), (u8, String)> {
+fn run(args: Args, handed: Handed) -> Result<(), (u8, String)> {
     let var = |name: &str| std::env::var(name).ok();
     let no_home = || (exit::STATE, "no state dir: neither HOME nor ET_STATE_DIR is set".to_owned());
     let state_dir = args.state_dir.or_else(|| proto::endpoint::state_dir(&var)).ok_or_else(no_home)?;
@@ -62,28 +68,61 @@ fn run(args: Args) -> Result<(), (u8, String)> {
     let ended = runtime.block_on(async {
         let stop = Stop::new();
         let signals = tokio::spawn(stop.on_signals().map_err(failed)?);
+        let Handed { socket, notify } = handed;
+        let activated = socket.is_some();
+        let notify = notify.map(Arc::new);
+        let manager = notify.clone();
+        let ready = move |readiness: &Readiness| {
+            match (manager, readiness) {
+                (Some(manager), Readiness::Ready(socket)) => manager.ready(socket),
+                (Some(manager), other) => manager.failed(&other.to_string()),
+                (None, _) => {}
+            }
+            report(readiness);
+        };
+        let told = stop.clone();
+        let leaving = tokio::spawn(async move {
+            told.draining().await;
+            if let Some(manager) = notify {
+                manager.stopping();
+            }
+        });
         let options = Options {
             state_dir,
             var: Box::new(var),
-            ready: Box::new(report),
+            ready: Box::new(ready),
             limits: daemon::Limits::default(),
             patience: daemon::lock::Patience::default(),
             stop,
         };
-        let ended = daemon::run(options, start).await;
+        let ended = daemon::run_at(options, socket, start).await;
         signals.abort();
+        leaving.abort();
         ended.map_err(|error| {
             let code = match &error {
                 RunError::Lock(daemon::lock::LockError::StateDir { .. }) => exit::STATE,
                 RunError::Start(error) if error.stage == "state-dir" => exit::STATE,
                 _ => exit::UNAVAILABLE,
             };
-            (code, error.to_string())
+            (code, explain(&error, activated))
         })
     });
     // The lock is given back only when no task can write any more.
     runtime.shutdown_timeout(Duration::from_millis(500));
     ended.map(drop)
+}
+
+/// What is told of a daemon that didn't run.
+fn explain(error: &RunError, activated: bool) -> String {
+    let RunError::Lock(daemon::lock::LockError::Held { record: Some(record), .. }) = error else {
+        return error.to_string();
+    };
+    let advice = if activated {
+        "; who connected here is served there, and once `et daemon stop` has ended it, the next one is ours"
+    } else {
+        ""
+    };
+    format!("{error} (pid {}, socket {}){advice}", record.pid, record.endpoint.display())
 }
 
 /// Says how the start went, to whoever reads our standard output, and lets go of it.

@@ -16,6 +16,9 @@ pub const DATABASE_FILE: &str = "et.db";
 pub const DAEMON_LOG_FILE: &str = "etd.log";
 /// Name of the socket in its dir.
 pub const SOCKET_FILE: &str = "etd.sock";
+/// Name of the socket that a service manager listens at for the default state dir. A name of its own: a daemon that was started otherwise
+/// never takes it away.
+pub const ACTIVATION_FILE: &str = "activated.sock";
 
 /// Variables that autostart hands to the daemon; everything else is cleared.
 pub const DAEMON_ENV: &[&str] =
@@ -89,6 +92,9 @@ pub struct LockRecord {
     pub state: DaemonState,
     /// Version of the binary.
     pub build: String,
+    /// Whether a service manager listens at the socket and starts a daemon for whoever connects.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub activated: bool,
 }
 
 /// The state dir: `ET_STATE_DIR`, else `$XDG_STATE_HOME/et`, else `~/.local/state/et`; none without a home.
@@ -114,6 +120,14 @@ pub fn socket_dirs(var: &dyn Fn(&str) -> Option<String>, uid: u32) -> Vec<PathBu
     dirs.push(PathBuf::from(format!("/tmp/et-{uid}")));
     dirs.dedup();
     dirs
+}
+
+/// Where a service manager may listen for the daemon of the default state dir.
+#[must_use]
+pub fn activation_socket(var: &dyn Fn(&str) -> Option<String>, uid: u32) -> PathBuf {
+    let runtime = set(var, "XDG_RUNTIME_DIR").filter(|dir| Path::new(dir).is_absolute());
+    let runtime = runtime.map_or_else(|| PathBuf::from(format!("/run/user/{uid}")), PathBuf::from);
+    runtime.join("et").join(ACTIVATION_FILE)
 }
 
 /// The socket that `ET_SOCKET` names.

@@ -371,6 +371,53 @@ pub struct ModelList {
     pub providers: Vec<ProviderModels>,
 }
 
+/// Asks the daemon what only it can tell about whether rounds will work. Starts none. Answered by [`Examined`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Doctor {
+    /// The configuration, if one could be read: its providers are asked.
+    pub config: Option<Config>,
+    /// Its secrets.
+    pub secrets: Vec<SecretValue>,
+    /// Variables that checks may see, without secret ones: tools are looked for as a check would.
+    pub env: BTreeMap<String, String>,
+    /// Where the caller stands; absolute. What a project there needs is more than information.
+    pub dir: String,
+}
+
+/// How good or bad a [`Finding`] is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Grade {
+    /// As it should be, or mere information.
+    Ok,
+    /// Rounds work, with something missing.
+    Warn,
+    /// Rounds won't work, or not as they must.
+    Fail,
+}
+
+/// One line of an examination.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Finding {
+    /// What was looked at, in a word: `provider`, `toolchain`, `sandbox` …
+    pub topic: String,
+    /// Which of those; empty where there is one.
+    pub subject: String,
+    /// How it is.
+    pub grade: Grade,
+    /// What was found.
+    pub text: String,
+    /// What to do; there whenever the grade is [`Grade::Fail`].
+    pub advice: Option<String>,
+}
+
+/// What the daemon found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Examined {
+    /// In the order in which they are shown.
+    pub findings: Vec<Finding>,
+}
+
 /// Asks what a round changed. Answered by items ([`FileDiff`]) and at last [`Diffed`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Diff {
@@ -505,7 +552,7 @@ messages! {
     /// What a client may ask.
     Request {
         Hello = 1, Spawn = 2, Send = 3, Attach = 4, List = 5, Show = 6, Kill = 7, Wait = 8, Provide = 9, Models = 10,
-        Cancel = 11, Diff = 12, Undo = 13,
+        Cancel = 11, Diff = 12, Undo = 13, Doctor = 14,
     }
 }
 
@@ -514,6 +561,6 @@ messages! {
     Reply {
         Welcome = 101, Queued = 102, Events = 103, LiveText = 104, Heartbeat = 105, Needs = 106, AttachEnd = 107,
         Sessions = 108, Shown = 109, Killed = 110, Waited = 111, ModelList = 112, Done = 113, Failed = 114,
-        FileDiff = 115, Diffed = 116, Undone = 117,
+        FileDiff = 115, Diffed = 116, Undone = 117, Examined = 118,
     }
 }

@@ -76,6 +76,8 @@ impl Outcome {
 
 /// Exit codes that aren't the outcome of a round.
 pub mod exit {
+    /// A line of `doctor` fails.
+    pub const UNWELL: u8 = 1;
     /// A flag, the config, the task, a path or an id is wrong.
     pub const USAGE: u8 = 2;
     /// No provider is configured.

@@ -1,6 +1,7 @@
 //! End-to-end tests: real `et`, real `etd`, a scripted model, real compilers. One binary, a module per subject.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may")]
 
+mod activation;
 mod aftermath;
 mod attach;
 mod checks;
@@ -9,6 +10,7 @@ mod converge;
 mod daemon;
 mod demo;
 mod disk;
+mod doctor;
 mod durable;
 mod edits;
 mod escape;
@@ -29,6 +31,7 @@ mod rounds;
 mod run;
 mod safety;
 mod secrets;
+mod security;
 mod signals;
 mod undo;
 mod upgrade;

@@ -23,6 +23,7 @@ mod completions;
 mod daemon;
 mod demo;
 mod diff;
+mod doctor;
 mod kill;
 mod list;
 mod models;
@@ -92,6 +93,7 @@ fn dispatch(cli: Cli) -> Ended {
             Command::Demo(demo) => demo::run(context, &demo).await,
             Command::Models(with) => models::run(&context, with.config.as_deref()).await,
             Command::Nodes(with) => nodes::run(&context, with.config.as_deref()).await,
+            Command::Doctor(with) => doctor::run(&context, with.config.as_deref()).await,
             Command::Trust(trust) => trust::run(&context, &trust.file),
             Command::Completions(completions) => completions::run(completions.shell),
             Command::Version => version::run(&context),

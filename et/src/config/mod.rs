@@ -69,6 +69,40 @@ pub(crate) fn validate(path: &Path, text: &str, var: Lookup<'_>) -> Result<(), P
     }
 }
 
+/// Whether a config file is believed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// It was named, or lies in a place of the user's own.
+    Own,
+    /// It was found in the current directory, and `et trust` was said about it.
+    Trusted,
+    /// It was found in the current directory, and may have come from anybody.
+    Untrusted,
+}
+
+/// The config file that counts, and whether it is believed; none if there is none.
+///
+/// # Errors
+/// If a named one isn't there, or can't be read.
+pub(crate) fn standing(
+    flag: Option<&Path>,
+    cwd: &Path,
+    var: Lookup<'_>,
+) -> Result<Option<(std::path::PathBuf, Standing)>, Problem> {
+    let Some(found) = discover::find(flag, cwd, var)? else { return Ok(None) };
+    let standing = match found.origin {
+        discover::Origin::Named | discover::Origin::User => Standing::Own,
+        discover::Origin::Here if trust::is_trusted(&found.path, &read(&found.path)?, var) => Standing::Trusted,
+        discover::Origin::Here => Standing::Untrusted,
+    };
+    Ok(Some((found.path, standing)))
+}
+
+/// Where log dirs are made if no config says otherwise.
+pub(crate) fn default_log_dir(base: &Path, var: Lookup<'_>) -> String {
+    log_dir(None, base, var)
+}
+
 /// Proxy and CA settings of this process: references, and their values, which may hold passwords.
 fn network(var: Lookup<'_>) -> (BTreeMap<String, SecretRef>, Vec<SecretValue>) {
     let mut references = BTreeMap::new();

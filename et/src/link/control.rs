@@ -77,7 +77,7 @@ pub(crate) async fn stop_and_wait(options: &ConnectOptions) -> Result<(), LinkEr
 }
 
 async fn ask(options: &ConnectOptions, kind: Kind) -> Result<Option<String>, LinkError> {
-    let Some(path) = options.endpoint() else { return Ok(None) };
+    let Some(path) = options.endpoint(true) else { return Ok(None) };
     match attempt::control(&path, kind, &options.deadlines).await {
         // Said without a look at what was asked: nothing was done.
         Ok(answer) if answer.status == Status::Overloaded => {

@@ -1,7 +1,7 @@
 //! Where the daemon is: what the environment and the lock record say.
 
 use std::fs::{DirBuilder, File, OpenOptions};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -18,6 +18,8 @@ pub struct ConnectOptions {
     pub state_dir: PathBuf,
     /// The socket, where the environment names one; absolute.
     pub socket: Option<PathBuf>,
+    /// Where a service manager may listen and start a daemon for whoever connects; only for the default state dir.
+    pub activation: Option<PathBuf>,
     /// The `etd` to start.
     pub program: Option<PathBuf>,
     /// The whole environment of a daemon that is started.
@@ -84,7 +86,9 @@ impl ConnectOptions {
         }
         let program = find_program(var("PATH").as_deref());
         let deadlines = Deadlines::default();
-        Ok(Self { autostart: autostart && !forbidden, state_dir, socket, program, env, deadlines })
+        let account = nix::unistd::User::from_uid(nix::unistd::geteuid()).ok().flatten().map(|user| user.dir);
+        let activation = activation(var, &state_dir, account.as_deref());
+        Ok(Self { autostart: autostart && !forbidden, state_dir, socket, activation, program, env, deadlines })
     }
 
     /// The same for another state dir (absolute), whose daemon has a socket of its own.
@@ -92,6 +96,7 @@ impl ConnectOptions {
     pub fn for_state_dir(mut self, dir: PathBuf) -> Self {
         self.state_dir = dir;
         self.socket = None;
+        self.activation = None;
         self.env.retain(|(name, _)| name != "ET_SOCKET");
         self
     }
@@ -102,9 +107,25 @@ impl ConnectOptions {
         serde_json::from_slice(bytes.split(|byte| *byte == b'\n').next()?).ok()
     }
 
-    /// Where the daemon should answer. Without a record there is no daemon, and only a daemon chooses.
-    pub(crate) fn endpoint(&self) -> Option<PathBuf> {
-        self.socket.clone().or_else(|| self.record().map(|record| record.endpoint)).filter(|path| path.is_absolute())
+    /// Where the daemon should answer: where the environment says; else where one that lives says; else where a service manager listens for
+    /// it. Without all of these there is no daemon, and only a daemon chooses. Connecting may start one, unless `running` is asked for:
+    /// then a socket that isn't a living daemon's is none.
+    pub(crate) fn endpoint(&self, running: bool) -> Option<PathBuf> {
+        let record = self.record().filter(|record| record.endpoint.is_absolute());
+        let alive = record.as_ref().is_some_and(is_alive);
+        if let Some(socket) = self.socket.clone().filter(|path| path.is_absolute()) {
+            let starts = record.is_some_and(|record| record.activated && record.endpoint == socket);
+            return Some(socket).filter(|_| !(running && starts && !alive));
+        }
+        match record {
+            Some(record) if alive => Some(record.endpoint),
+            Some(record) if record.activated && running => None,
+            record => {
+                let is_socket = |path: &PathBuf| path.symlink_metadata().is_ok_and(|meta| meta.file_type().is_socket());
+                let activation = self.activation.clone().filter(|path| !running && is_socket(path));
+                activation.or(record.map(|record| record.endpoint))
+            }
+        }
     }
 
     /// Opens the file that clients lock while they start a daemon, in a state dir that is made if it is missing.
@@ -128,6 +149,13 @@ impl ConnectOptions {
             .open(dir.join(SPAWN_LOCK_FILE))
             .map_err(|error| wrong(&error))
     }
+}
+
+/// Where a service manager may listen for the daemon of this state dir: nowhere, unless it is the one of the account's own home, which is
+/// what the unit says.
+fn activation(var: &dyn Fn(&str) -> Option<String>, state_dir: &Path, account: Option<&Path>) -> Option<PathBuf> {
+    let uid = nix::unistd::geteuid().as_raw();
+    account.filter(|home| home.join(".local/state/et") == state_dir).map(|_| endpoint::activation_socket(var, uid))
 }
 
 /// `etd` beside this program, else on PATH.
@@ -164,6 +192,8 @@ fn runs_since(stat: &str, start_time: u64) -> bool {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may")]
+    use proto::endpoint::DaemonState;
+
     use super::*;
 
     fn options(vars: &[(&str, &str)]) -> Result<ConnectOptions, LinkError> {
@@ -185,9 +215,60 @@ mod tests {
         names.sort_unstable();
         assert_eq!(names, ["ET_SOCKET", "HOME"]);
         assert_eq!(options.state_dir, Path::new("/s"));
-        assert_eq!(options.endpoint().as_deref(), Some(Path::new("/run/x.sock")));
+        assert_eq!(options.endpoint(true).as_deref(), Some(Path::new("/run/x.sock")));
         let other = options.for_state_dir(PathBuf::from("/demo"));
         assert_eq!((other.socket, other.env.len()), (None, 1));
+    }
+
+    #[test]
+    fn a_service_manager_listens_for_the_default_state_dir_only() {
+        let var = |name: &str| (name == "XDG_RUNTIME_DIR").then(|| "/run/me".to_owned());
+        let home = Path::new("/home/a");
+        let own = Path::new("/home/a/.local/state/et");
+        assert_eq!(activation(&var, own, Some(home)).as_deref(), Some(Path::new("/run/me/et/activated.sock")));
+        for (state_dir, account) in [("/s", Some(home)), ("/home/b/.local/state/et", Some(home)), ("/s", None)] {
+            assert_eq!(activation(&var, Path::new(state_dir), account), None);
+        }
+    }
+
+    #[test]
+    fn a_living_daemon_comes_first_and_then_the_service_manager() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        let mut options = options(&[("ET_STATE_DIR", dir.path().to_str().unwrap())]).unwrap();
+        let write = |pid: u32, activated: bool| {
+            let (endpoint, state) = (at("old.sock"), DaemonState::Ready);
+            let (start_time, boot_id, build) = (0, String::new(), String::new());
+            let record = LockRecord { pid, start_time, boot_id, endpoint, state, build, activated };
+            std::fs::write(at(LOCK_FILE), serde_json::to_string(&record).unwrap()).unwrap();
+        };
+        let (me, dead) = (std::process::id(), i32::MAX as u32);
+        let _listener = std::os::unix::net::UnixListener::bind(at("activated.sock")).unwrap();
+        std::fs::write(at("file"), "").unwrap();
+        let (old, new) = (Some(at("old.sock")), Some(at("activated.sock")));
+        // Record, socket of a service manager, whether only a running daemon counts, where.
+        for (record, activation, running, expected) in [
+            (None, None, false, None),
+            (None, new.clone(), false, new.clone()),
+            (None, new.clone(), true, None),
+            (None, Some(at("file")), false, None),
+            (Some((me, false)), new.clone(), false, old.clone()),
+            (Some((me, true)), new.clone(), true, old.clone()),
+            (Some((dead, false)), new.clone(), false, new.clone()),
+            (Some((dead, false)), new.clone(), true, old.clone()),
+            (Some((dead, false)), Some(at("gone")), false, old.clone()),
+            (Some((dead, true)), None, false, old.clone()),
+            (Some((dead, true)), None, true, None),
+        ] {
+            let _ = std::fs::remove_file(at(LOCK_FILE));
+            if let Some((pid, activated)) = record {
+                write(pid, activated);
+            }
+            options.activation.clone_from(&activation);
+            assert_eq!(options.endpoint(running), expected, "{record:?} {activation:?} {running}");
+        }
+        options.socket = Some(at("old.sock"));
+        assert_eq!((options.endpoint(false), options.endpoint(true)), (old, None));
     }
 
     #[test]

@@ -60,6 +60,10 @@ pub(crate) async fn connect(options: &ConnectOptions) -> Result<Connected, LinkE
             check(options, &refused)?;
             if let Refused::OtherVersion { .. } = refused {
                 control::stop_and_wait(options).await?;
+                // A service manager starts the new one, if there is one.
+                if let Ok(connected) = reach(options).await {
+                    return Ok(connected);
+                }
             }
         }
     }
@@ -67,7 +71,7 @@ pub(crate) async fn connect(options: &ConnectOptions) -> Result<Connected, LinkE
 }
 
 async fn reach(options: &ConnectOptions) -> Result<Connected, Refused> {
-    match options.endpoint() {
+    match options.endpoint(!options.autostart) {
         Some(path) => attempt::data(&path, &options.deadlines).await,
         None => Err(Refused::Absent("no daemon has been started yet".to_owned())),
     }
@@ -287,6 +291,7 @@ mod tests {
             autostart,
             state_dir: PathBuf::from("/nowhere"),
             socket: None,
+            activation: None,
             program: None,
             env: Vec::new(),
             deadlines: super::super::place::Deadlines::default(),

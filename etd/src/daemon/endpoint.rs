@@ -1,7 +1,8 @@
 //! The socket: where it is, how it gets its name, and how it keeps it.
 //!
 //! A socket that can be connected to belongs to a daemon that is ready: it is bound under another name and renamed over the old one
-//! only then. Nothing but a daemon ever unlinks one, and a daemon only its own inode.
+//! only then. Nothing but a daemon ever unlinks one, and a daemon only its own inode. (One that a service manager handed over has its
+//! name from there, and keeps it: see [`super::activation`].)
 
 use std::fs::{DirBuilder, Metadata};
 use std::io;
@@ -78,6 +79,11 @@ fn usable(dir: &Path, uid: u32) -> Result<(), String> {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
         Err(error) => return Err(error.to_string()),
     }
+    check_dir(dir, uid)
+}
+
+/// Whether a dir is a real one, ours, and closed to others.
+pub(crate) fn check_dir(dir: &Path, uid: u32) -> Result<(), String> {
     let metadata = std::fs::symlink_metadata(dir).map_err(|error| error.to_string())?;
     if !metadata.is_dir() {
         return Err("not a dir".to_owned());
@@ -109,10 +115,16 @@ fn temporary(path: &Path) -> PathBuf {
 #[derive(Debug)]
 pub(crate) struct Published {
     path: PathBuf,
-    inode: (u64, u64),
+    /// None: the name is another's, who looks after it.
+    inode: Option<(u64, u64)>,
 }
 
 impl Published {
+    /// A socket whose name is another's: it counts as intact, and is never published again or removed.
+    pub(crate) fn by_another(path: &Path) -> Self {
+        Self { path: path.to_owned(), inode: None }
+    }
+
     /// Binds, listens, and renames over whatever has the name.
     pub(crate) async fn publish(path: &Path) -> Result<(UnixListener, Self), EndpointError> {
         let wrong = |source: io::Error| EndpointError::Io { path: path.to_owned(), source };
@@ -126,17 +138,18 @@ impl Published {
             let _ = std::fs::remove_file(&temporary);
             return Err(wrong(error));
         }
-        Ok((listener, Self { path: path.to_owned(), inode }))
+        Ok((listener, Self { path: path.to_owned(), inode: Some(inode) }))
     }
 
     /// Whether the name is still ours.
     pub(crate) fn intact(&self) -> bool {
-        std::fs::symlink_metadata(&self.path).is_ok_and(|metadata| inode(&metadata) == self.inode)
+        let Some(ours) = self.inode else { return true };
+        std::fs::symlink_metadata(&self.path).is_ok_and(|metadata| inode(&metadata) == ours)
     }
 
     /// Gives the name back, if it is still ours.
     pub(crate) fn remove(&self) {
-        if self.intact() {
+        if self.inode.is_some() && self.intact() {
             let _ = std::fs::remove_file(&self.path);
         }
     }

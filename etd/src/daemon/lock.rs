@@ -100,6 +100,7 @@ impl Lock {
             endpoint: PathBuf::new(),
             state: DaemonState::Starting,
             build: proto::BUILD.to_owned(),
+            activated: false,
         };
         Ok((Self { file, path, record }, previous))
     }
@@ -108,6 +109,11 @@ impl Lock {
     #[must_use]
     pub fn record(&self) -> &LockRecord {
         &self.record
+    }
+
+    /// From now on the file says that the socket is another's, who starts a daemon for whoever connects.
+    pub(crate) fn mark_activated(&mut self) {
+        self.record.activated = true;
     }
 
     /// Writes state and socket into the file.

@@ -6,6 +6,7 @@
 //!
 //! [`run`] is the whole life of a daemon and starts and stops within one test as well as in `main`.
 
+pub mod activation;
 mod connection;
 pub mod endpoint;
 pub mod lock;
@@ -24,6 +25,7 @@ use std::time::Instant;
 
 use proto::endpoint::{DaemonState, LockRecord};
 
+use activation::{Activated, ActivationError};
 use endpoint::{EndpointError, Published};
 use lock::{Lock, LockError, Patience};
 pub use server::Limits;
@@ -113,6 +115,9 @@ pub enum RunError {
     /// No socket.
     #[error(transparent)]
     Endpoint(#[from] EndpointError),
+    /// No use for the socket that was handed over.
+    #[error(transparent)]
+    Activation(#[from] ActivationError),
     /// No service.
     #[error(transparent)]
     Start(#[from] StartError),
@@ -126,7 +131,7 @@ impl RunError {
                 return Readiness::Already { pid, socket };
             }
             Self::Lock(LockError::StateDir { .. }) => "state-dir",
-            Self::Endpoint(_) => "socket",
+            Self::Endpoint(_) | Self::Activation(_) => "socket",
             Self::Start(error) => {
                 return Readiness::Failed { stage: error.stage.to_owned(), cause: error.cause.clone() };
             }
@@ -153,17 +158,54 @@ where
     F: FnOnce(StartContext) -> R,
     R: Future<Output = Result<Arc<S>, StartError>>,
 {
+    run_at(options, None, start).await
+}
+
+/// The same at a socket that a service manager handed over, if it did.
+///
+/// # Errors
+/// As [`run`]; who had connected meanwhile is turned away.
+pub async fn run_at<S, F, R>(
+    options: Options,
+    activated: Option<Result<Activated, ActivationError>>,
+    start: F,
+) -> Result<Ended, RunError>
+where
+    S: Service,
+    F: FnOnce(StartContext) -> R,
+    R: Future<Output = Result<Arc<S>, StartError>>,
+{
     let Options { state_dir, var, ready, limits, patience, stop } = options;
     let began = Instant::now();
+    let activated = match activated.transpose() {
+        Ok(activated) => activated,
+        Err(error) => {
+            let error = RunError::from(error);
+            ready(&error.readiness());
+            return Err(error);
+        }
+    };
     let started = async {
         let (mut lock, previous) = Lock::acquire(&state_dir, patience).await?;
         // Known before the first write, so that the record never names another daemon's socket.
-        let socket = endpoint::choose(&*var, &state_dir)?;
+        let socket = match &activated {
+            Some(activated) => {
+                lock.mark_activated();
+                activated.path().to_owned()
+            }
+            None => endpoint::choose(&*var, &state_dir)?,
+        };
         lock.write(DaemonState::Starting, &socket)?;
         let context =
             StartContext { state_dir: state_dir.clone(), socket: socket.clone(), previous, stop: stop.clone() };
         let service = start(context).await?;
-        let (listener, published) = Published::publish(&socket).await?;
+        let (listener, published) = match &activated {
+            Some(activated) => {
+                let wrong = |source| EndpointError::Io { path: socket.clone(), source };
+                (activated.listener().map_err(wrong)?, Published::by_another(&socket))
+            }
+            None => Published::publish(&socket).await?,
+        };
         proto::hooks::pause("daemon.ready").await;
         if let Err(error) = lock.write(DaemonState::Ready, &socket) {
             published.remove();
@@ -174,10 +216,15 @@ where
     let (mut lock, service, listener, published, socket) = match started.await {
         Ok(started) => started,
         Err(error) => {
+            if let Some(activated) = activated {
+                activated.turn_away();
+            }
             ready(&error.readiness());
             return Err(error);
         }
     };
+    // The copy in the server is the one that counts.
+    drop(activated);
     tracing::info!("ready at {} as {}", socket.display(), proto::BUILD);
     ready(&Readiness::Ready(socket.clone()));
     service.ready();

@@ -2,6 +2,7 @@
 
 mod attach;
 mod diff;
+mod doctor;
 mod kill;
 mod list;
 mod models;
@@ -72,6 +73,7 @@ impl Service for Handlers {
                 Request::Provide(request) => provide::handle(&engine, request),
                 Request::Models(request) => models::handle(&engine, request).await,
                 Request::Diff(request) => diff::handle(&engine, request, &responder).await,
+                Request::Doctor(request) => doctor::handle(&engine, request).await,
                 Request::Undo(request) => undo::handle(&engine, request, &responder).await,
                 Request::Hello(_) | Request::Cancel(_) => Err(SessionError {
                     exit_code: exit::SOFTWARE,

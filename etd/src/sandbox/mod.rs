@@ -51,6 +51,7 @@ pub use confine::{Confinement, Limits, Profile};
 pub(crate) use dirs::make_caches;
 pub(crate) use dirs::{Cache, Doomed, caches};
 pub use lookup::find_program;
+pub(crate) use preexec::{adopt, keep_variables};
 pub use probe::Probe;
 pub use process::{ChildRecord, boot_id, kill_leftover, start_time};
 use running::Running;

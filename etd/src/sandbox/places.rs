@@ -132,6 +132,11 @@ pub(super) fn places(
     for name in ["GOROOT", "JAVA_HOME", "NVM_DIR"] {
         show(var(name));
     }
+    // Debian keeps the settings of each JDK there, and without them none starts.
+    let settings = std::fs::read_dir("/etc").into_iter().flatten().flatten();
+    for dir in settings.filter(|entry| entry.file_name().to_string_lossy().starts_with("java-")) {
+        show(Some(dir.path()).filter(|_| uses("java")));
+    }
     let python = show(var("VIRTUAL_ENV"));
     show(
         python.and_then(|venv| venv.join("bin/python3").canonicalize().ok()?.parent()?.parent().map(Path::to_path_buf)),

@@ -1,4 +1,5 @@
-//! What a child does to itself between `fork` and `exec`, and descriptors by their numbers. The only module with `unsafe`.
+//! What a child does to itself between `fork` and `exec`, descriptors by their numbers, and the variables of this process. The only module
+//! with `unsafe`.
 //!
 //! In the daemon, which has many threads, only async-signal-safe calls are allowed between the two: no allocation, no lock, no
 //! formatting. [`prepare`] makes plain system calls with values that were computed before, and returns errors that need no memory. The
@@ -60,12 +61,28 @@ fn keep(number: RawFd) -> nix::Result<()> {
     fcntl(descriptor, FcntlArg::F_SETFD(FdFlag::empty())).map(drop)
 }
 
-/// Makes an inherited descriptor ours, and no child's.
-pub(super) fn adopt(number: RawFd) -> File {
-    // SAFETY: the daemon opened this descriptor for us and told us its number; nobody else in this process knows it.
+/// Makes an inherited descriptor ours, and no child's. It must be open, and nobody else's in this process.
+pub(crate) fn adopt(number: RawFd) -> File {
+    // SAFETY: whoever started us (the daemon, or a service manager) opened this descriptor for us and told us its number; it is taken
+    // once, before anything else in this process could open or know one.
     let owned = unsafe { OwnedFd::from_raw_fd(number) };
     let _ = fcntl(&owned, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC));
     File::from(owned)
+}
+
+/// Removes all variables of this process but those for which `kept` says so. Only while there is one thread, or nothing is done. Returns
+/// whether it was.
+pub(crate) fn keep_variables(kept: &dyn Fn(&std::ffi::OsStr) -> bool) -> bool {
+    if std::fs::read_dir("/proc/self/task").is_ok_and(|tasks| tasks.count() > 1) {
+        return false;
+    }
+    for (name, _) in std::env::vars_os().filter(|(name, _)| !kept(name)) {
+        // SAFETY: there is no other thread that could read or write the environment at the same time.
+        unsafe {
+            std::env::remove_var(name);
+        }
+    }
+    true
 }
 
 /// The number of a descriptor.

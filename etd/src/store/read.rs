@@ -303,6 +303,15 @@ impl Reader<'_> {
         )
     }
 
+    /// Version of the schema.
+    ///
+    /// # Errors
+    /// If the database can't be read.
+    pub fn version(&self) -> Result<u64, StoreError> {
+        let version = self.one("PRAGMA user_version", [], |row| row.get::<_, u32>(0))?;
+        Ok(version.map_or(0, u64::from))
+    }
+
     /// Rounds that haven't ended, oldest first, and those of them whose record can't be read.
     ///
     /// # Errors

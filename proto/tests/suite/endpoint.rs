@@ -65,10 +65,13 @@ fn the_lock_record_is_one_line_that_any_build_reads() {
         endpoint: "/run/user/7/et/etd.sock".into(),
         state: DaemonState::Ready,
         build: "0.1.0".into(),
+        activated: false,
     };
     let line = r#"{"pid":7,"start_time":8,"boot_id":"b","endpoint":"/run/user/7/et/etd.sock","state":"ready","build":"0.1.0"}"#;
     assert_eq!(serde_json::to_string(&record).unwrap(), line);
     assert_eq!(serde_json::from_str::<LockRecord>(line).unwrap(), record);
+    let activated = LockRecord { activated: true, ..record };
+    assert!(serde_json::to_string(&activated).unwrap().ends_with(r#","activated":true}"#));
     for (state, name) in
         [(DaemonState::Starting, "starting"), (DaemonState::Ready, "ready"), (DaemonState::Draining, "draining")]
     {

@@ -11,10 +11,10 @@ use proto::config::{
 use proto::diagnostic::{Diagnostic, Related, Severity};
 use proto::id::{RoundId, SessionId};
 use proto::message::{
-    Attach, AttachEnd, Cancel, Diff, DiffAction, Diffed, Done, EndReason, Events, Failed, FileDiff, From, Heartbeat,
-    Hello, Kill, Killed, List, LiveText, ModelList, Models, Needs, Provide, ProviderModels, Queued, Reply, Request,
-    RoundSummary, Secret, SecretValue, Send, SessionName, SessionSummary, Sessions, Show, Shown, Spawn, StoredEvent,
-    Undo, Undone, Wait, Waited, Welcome,
+    Attach, AttachEnd, Cancel, Diff, DiffAction, Diffed, Doctor, Done, EndReason, Events, Examined, Failed, FileDiff,
+    Finding, From, Grade, Heartbeat, Hello, Kill, Killed, List, LiveText, ModelList, Models, Needs, Provide,
+    ProviderModels, Queued, Reply, Request, RoundSummary, Secret, SecretValue, Send, SessionName, SessionSummary,
+    Sessions, Show, Shown, Spawn, StoredEvent, Undo, Undone, Wait, Waited, Welcome,
 };
 use proto::settings::{Flags, Skip};
 
@@ -148,6 +148,18 @@ fn file_diff(action: DiffAction) -> Reply {
     })
 }
 
+fn examined(grade: Grade) -> Reply {
+    Reply::Examined(Examined {
+        findings: vec![Finding {
+            topic: "provider".into(),
+            subject: "openai".into(),
+            grade,
+            text: "answers".into(),
+            advice: (grade == Grade::Fail).then(|| "set the key".into()),
+        }],
+    })
+}
+
 fn attach(from: From, name: SessionName) -> Request {
     Request::Attach(Attach { session: name, from, follow: true, text: false, until_round: Some(3) })
 }
@@ -197,6 +209,15 @@ pub(crate) fn requests() -> Vec<(&'static str, Request)> {
         ("models", Request::Models(Models { config: config(SandboxWish::Off), secrets: secrets() })),
         ("cancel", Request::Cancel(Cancel { request: 300 })),
         ("diff", Request::Diff(Diff { session: prefix(), round: Some(2) })),
+        (
+            "doctor",
+            Request::Doctor(Doctor {
+                config: Some(config(SandboxWish::Off)),
+                secrets: secrets(),
+                env: env(),
+                dir: "/home/u/project".into(),
+            }),
+        ),
         ("undo", Request::Undo(Undo { session: SessionName::Last, round: None })),
     ]
 }
@@ -282,6 +303,9 @@ pub(crate) fn replies() -> Vec<(&'static str, Reply)> {
                 earlier: Some(1),
             }),
         ),
+        ("examined.ok", examined(Grade::Ok)),
+        ("examined.warn", examined(Grade::Warn)),
+        ("examined.fail", examined(Grade::Fail)),
         (
             "failed",
             Reply::Failed(Failed {
