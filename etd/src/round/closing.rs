@@ -85,7 +85,9 @@ pub(super) async fn close(cx: &RoundContext, board: &Board, halt: Option<Halt>) 
     log(&cx.logs, &cx.spec.task, &report, words.as_deref());
     // One wait for the disk instead of two, when nothing else is left to wait for.
     let said = words.map(|text| NewEvent::new("synthesis", Event::Synthesis { text }));
+    proto::hooks::pause("round.ending").await;
     cx.journal.ended(said.into_iter().collect(), report).await?;
+    proto::hooks::pause("round.ended").await;
     Ok(())
 }
 

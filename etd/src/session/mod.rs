@@ -133,7 +133,9 @@ impl Engine {
                 (false, false) => (1, round.steps),
             };
         }
+        proto::hooks::pause("recovery.begun").await;
         store.commit(changes).await?;
+        proto::hooks::pause("recovery.recorded").await;
         let engine = Arc::new(Self {
             store,
             live: LiveHub::default(),
@@ -418,6 +420,7 @@ impl Engine {
                 _ => Err(error.into()),
             };
         }
+        proto::hooks::pause("session.stored").await;
         self.enqueue_with(open, ticket, secrets_at_hand.to_vec());
         let needs = self.vault.missing(session, secrets(spec));
         Ok(Queued { session, round, round_id: id, needs })

@@ -137,6 +137,7 @@ impl Engine {
         };
         self.all_kept(&steps).await?;
         self.store.commit(vec![Record::UndoBegun { id: row.id }]).await?;
+        proto::hooks::pause("undo.begun").await;
         let total = steps.len();
         for (at, Step { change, mode }) in steps.into_iter().enumerate() {
             let content = match &change.after {
@@ -163,6 +164,7 @@ impl Engine {
             }
         })
         .await?;
+        proto::hooks::pause("undo.files_back").await;
         let event = Event::RoundUndone { files: files.clone() };
         let (store, round_id) = (&self.store, row.id);
         store
@@ -171,6 +173,7 @@ impl Engine {
                 vec![Record::RoundUndone { id: round_id }, Record::Event { session: id, round: number, event }]
             })
             .await?;
+        proto::hooks::pause("undo.recorded").await;
         tracing::info!(session = %id, round = number, files = files.len(), "round undone");
         Ok(Undone { session: id, round: number, files, already: false, earlier })
     }

@@ -28,10 +28,12 @@ pub(super) fn open(path: &Path) -> Result<Connection, StoreError> {
     if let SchemaVersion::Outside(found) = known {
         return Err(StoreError::Newer { found: found.get(), known: MIGRATIONS.dirs().count() });
     }
+    proto::hooks::pause_blocking("store.migrating");
     migrations.to_latest(&mut connection).map_err(|error| match error {
         rusqlite_migration::Error::RusqliteError { err, .. } => sqlite(&err),
         other => StoreError::Sqlite(other.to_string()),
     })?;
+    proto::hooks::pause_blocking("store.migrated");
     Ok(connection)
 }
 
