@@ -13,10 +13,12 @@ use std::time::Instant;
 
 use args::Args;
 use tests::sim::case::Dice;
-use tests::torture::{Fault, Kills, POINTS, Played, Scenario, play};
+use tests::torture::{Fault, Kills, POINTS, Played, SLOW_CHECK, Scenario, When, play};
 
 /// Plays with kills of each scenario.
 const PLAYS: usize = 3;
+/// Every how many scenarios a build is killed.
+const BUILDS: usize = 3;
 /// Kills between two lines.
 const LINE: usize = 50;
 
@@ -29,6 +31,7 @@ struct Totals {
     points: BTreeMap<String, usize>,
     strikes: [usize; 3],
     repeated: usize,
+    given_up: usize,
     faults: BTreeMap<Fault, usize>,
     said: usize,
 }
@@ -41,6 +44,7 @@ impl Totals {
     fn add(&mut self, played: &Played) {
         self.plays += 1;
         self.repeated += played.repeated;
+        self.given_up += played.given_up;
         for point in &played.points {
             *self.points.entry(point.clone()).or_default() += 1;
         }
@@ -124,6 +128,14 @@ fn one(args: &Args, number: usize, mut then: impl FnMut(&Played)) {
         say(args, &scenario, &kills.to_string(), &played);
         then(&played);
     }
+    if scenario.has(When::Check) && dice.below(BUILDS) == 0 {
+        // It may end otherwise then, and says so truly.
+        let slow = Scenario { command: SLOW_CHECK, ..scenario };
+        let kills = Kills::build(&mut dice);
+        let played = play(&slow, &kills, None);
+        say(args, &slow, &kills.to_string(), &played);
+        then(&played);
+    }
 }
 
 fn say(args: &Args, scenario: &Scenario, how: &str, played: &Played) {
@@ -161,6 +173,7 @@ fn tell(totals: &Totals, began: Instant) {
         println!("  {:>5} {name}", totals.points.get(*name).copied().unwrap_or(0));
     }
     println!("calls in flight that were sent again: {}", totals.repeated);
+    println!("rounds given up after three deaths without a step: {}", totals.given_up);
     for (fault, words) in [
         (Fault::Lost, "lost acknowledgements"),
         (Fault::Repeated, "repeated purchases"),

@@ -17,11 +17,14 @@ use super::kills::{Strike, Victim};
 use super::process::{self, Process};
 use super::snapshot::{self, Snapshot};
 use super::{Fault, Finding};
-use crate::env::{Tap, alive};
+use crate::env::{Tap, alive, poll};
 use crate::model::Model;
 
 /// Time between two looks.
 const LOOK: Duration = Duration::from_millis(1);
+
+/// Time for the server to see that a daemon is gone.
+const SETTLING: Duration = Duration::from_millis(100);
 
 /// What was there when a daemon had died.
 pub(super) struct Death {
@@ -241,12 +244,17 @@ impl Watch {
 
     /// Everything that was said is there, and everything that was there still is.
     fn after_death(&self) {
+        // What it had sent the server may still be on its way to be read there.
+        poll(SETTLING, || self.shared.model.at_rest());
         let asked = self.shared.model.count("*");
         let left = match snapshot::read(&self.shared.state_dir, &self.shared.scratch) {
             Ok(Some(left)) => left,
             Ok(None) => Snapshot::default(),
             Err(why) => {
-                self.shared.lock().findings.push(Finding::new(Fault::Log, format!("the database can't be read: {why}")));
+                self.shared
+                    .lock()
+                    .findings
+                    .push(Finding::new(Fault::Log, format!("the database can't be read: {why}")));
                 return;
             }
         };

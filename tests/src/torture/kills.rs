@@ -43,21 +43,32 @@ impl Kills {
         Self { points: points.into_iter().map(str::to_owned).collect(), strikes: Vec::new() }
     }
 
+    /// One process of a build, drawn.
+    #[must_use]
+    pub fn build(dice: &mut Dice) -> Self {
+        let delay = Duration::from_micros(dice.below(100_000) as u64);
+        Self { points: Vec::new(), strikes: vec![Strike { victim: Victim::Build(dice.below(8)), after: 0, delay }] }
+    }
+
     /// Draws some for a scenario that showed so many calls and events when nobody disturbed it.
     #[must_use]
     pub fn draw(scenario: &Scenario, dice: &mut Dice, shown: usize) -> Self {
         let mut kills = Self::default();
+        let fitting: Vec<(&str, When)> = POINTS.iter().copied().filter(|(_, when)| scenario.has(*when)).collect();
         let mut started = false;
         for _ in 0..2 + dice.below(5) {
-            let (name, when) = POINTS[dice.below(POINTS.len())];
+            let (name, when) = fitting[dice.below(fitting.len())];
             // Two deaths in one start are too many for the client that starts it, and it says so: not what is tried here.
-            let starts = matches!(when, When::Start | When::Client);
+            let starts = matches!(when, When::Start | When::Client) || name.starts_with("store.");
             let known = kills.points.iter().any(|point| point.split('#').next() == Some(name));
-            if !scenario.has(when) || known || (starts && started) {
+            if known || (starts && started) {
                 continue;
             }
             started |= starts;
-            let most = if starts { 2 } else { 4 };
+            let most = match when {
+                When::Start | When::Client | When::Undo | When::Stop | When::Look => 2,
+                _ => 4,
+            };
             kills.points.push(format!("{name}#{}", 1 + dice.below(most)));
         }
         let strike = |victim, dice: &mut Dice| Strike {
@@ -78,9 +89,10 @@ impl Kills {
 
 impl std::fmt::Display for Kills {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let strikes = self.strikes.iter().map(|strike| {
-            format!("{:?} after {} and {} µs", strike.victim, strike.after, strike.delay.as_micros())
-        });
+        let strikes = self
+            .strikes
+            .iter()
+            .map(|strike| format!("{:?} after {} and {} µs", strike.victim, strike.after, strike.delay.as_micros()));
         let all: Vec<String> = self.points.iter().cloned().chain(strikes).collect();
         f.write_str(&all.join(", "))
     }

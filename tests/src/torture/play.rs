@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use proto::endpoint::DATABASE_FILE;
 use proto::event::{Event, EventLine};
+use proto::outcome::Outcome;
 use proto::report::RoundReport;
 
 use super::guard::{self, Guard, Seen};
@@ -62,7 +63,9 @@ pub struct Played {
     pub said: Vec<Said>,
     /// Answers that were bought, with how often.
     pub bought: BTreeMap<String, usize>,
-    /// Rounds that may have been given up: three deaths without progress.
+    /// Rounds that were given up.
+    pub given_up: usize,
+    /// Rounds that may have been: three deaths without progress.
     pub hopeless: Vec<(usize, u32)>,
     /// How long it took.
     pub took: Duration,
@@ -106,8 +109,12 @@ pub fn play(scenario: &Scenario, kills: &Kills, expected: Option<&Played>) -> Pl
     played.shown = guard.shown();
     guard.disarm();
     stop(&env, kills, &mut played);
-    let seen = guard.end();
+    let mut seen = guard.end();
     played.points = names(&once);
+    // Nobody may have seen one that died while it started. The last ones were stopped.
+    let killed = seen.daemons + played.points.iter().filter(|point| !point.starts_with("client.")).count();
+    let stopped = 1 + usize::from(kills.points.iter().any(|point| point.starts_with("daemon.draining")));
+    seen.unseen = seen.unseen.max(killed.saturating_sub(seen.deaths.len().saturating_sub(stopped)));
     played.strikes = [seen.daemons, seen.clients, seen.builds];
     leftovers(&env, &mut played);
     finish(scenario, &env, &model, seen, &mut played);
@@ -185,17 +192,15 @@ impl Driver<'_> {
         let dir = Scenario::dir(self.at);
         for _ in 0..AGAIN {
             if self.session.first == First::Spawn {
-                let out =
-                    self.env.et(["session", "spawn", "-o", &dir]).args(self.round(1)).timeout(LIMIT).run();
+                let out = self.env.et(["session", "spawn", "-o", &dir]).args(self.round(1)).timeout(LIMIT).run();
                 if out.code == Some(0) {
                     let id = out.stdout.trim().to_owned();
                     self.guard.acknowledged(&id, 1);
                     return (id, None);
                 }
-                assert!(out.code.is_none(), "{out}");
+                assert!(cut_off(&out), "{out}");
             } else {
-                let mut running =
-                    self.env.et(["run", "-o", &dir, "--json"]).args(self.round(1)).timeout(LIMIT).spawn();
+                let mut running = self.env.et(["run", "-o", &dir, "--json"]).args(self.round(1)).timeout(LIMIT).spawn();
                 let tap = running.tap();
                 self.guard.watch(tap.clone());
                 poll(LIMIT, || tap.count() > 0 || !running.is_running());
@@ -206,7 +211,7 @@ impl Driver<'_> {
                     return (id, Some(running));
                 }
                 let out = running.wait();
-                assert!(out.code.is_none(), "{out}");
+                assert!(cut_off(&out), "{out}");
             }
             // It was killed before it could say whether the session is there.
             if let Some(id) = self.find(&dir) {
@@ -229,7 +234,7 @@ impl Driver<'_> {
     fn surely(&self, args: &[&str]) -> Output {
         let mut out = self.env.et(args).timeout(LIMIT).run();
         for _ in 0..AGAIN {
-            if out.code.is_some() {
+            if !cut_off(&out) {
                 break;
             }
             out = self.env.et(args).timeout(LIMIT).run();
@@ -245,7 +250,7 @@ impl Driver<'_> {
                 self.guard.acknowledged(id, round as u32);
                 return;
             }
-            assert!(out.code.is_none(), "{out}");
+            assert!(cut_off(&out), "{out}");
             let shown = self.surely(&["session", "show", id, "--json"]).assert_ok().json();
             if shown["rounds"].as_array().is_some_and(|rounds| rounds.len() >= round) {
                 return;
@@ -257,8 +262,7 @@ impl Driver<'_> {
     /// Watches to the end; the exit code.
     fn attach(&self, id: &str) -> i32 {
         for _ in 0..AGAIN {
-            let running =
-                self.env.et(["session", "attach", id, "--json", "--from", "start"]).timeout(LIMIT).spawn();
+            let running = self.env.et(["session", "attach", id, "--json", "--from", "start"]).timeout(LIMIT).spawn();
             self.guard.watch(running.tap());
             let out = running.wait();
             if let Some(code) = out.code {
@@ -269,6 +273,11 @@ impl Driver<'_> {
         }
         panic!("nobody could watch session {}", self.at);
     }
+}
+
+/// Whether a client didn't come to its end: it was killed, or two daemons were while it started them, which it says.
+fn cut_off(out: &Output) -> bool {
+    out.code.is_none() || (out.code == Some(69) && out.stderr.contains("died twice while it started"))
 }
 
 /// Stops the daemon; nothing may be left of it.
@@ -358,7 +367,9 @@ fn finish(scenario: &Scenario, env: &Env, model: &Model, seen: Seen, played: &mu
                 }
             }
         }
+        played.given_up += reports.iter().filter(|report| report.outcome == Outcome::Crashed).count();
         played.reports.push(reports);
+        played.findings.extend(verdict::truthful(scenario, at, played));
     }
     let records: Vec<Record> = model.records();
     for complaint in model.complaints() {

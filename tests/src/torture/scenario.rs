@@ -176,7 +176,7 @@ fn session(dice: &mut Dice, python: bool) -> Session {
         if check && dice.below(2) == 0 {
             deeds.push(Deed::Broken);
         }
-        if check && python && dice.below(5) == 0 {
+        if check && python && dice.below(4) == 0 {
             deeds.push(Deed::Look);
         }
         Round { check, deeds }
@@ -184,7 +184,7 @@ fn session(dice: &mut Dice, python: bool) -> Session {
     Session {
         first: if dice.below(3) == 0 { First::Spawn } else { First::Run },
         rounds: (0..rounds).map(|_| round(dice)).collect(),
-        undo: dice.below(3) == 0,
+        undo: dice.below(2) == 0,
     }
 }
 

@@ -15,6 +15,9 @@ use crate::model::{Kind, Record};
 /// Unclean stops without a step in between after which a round may be given up.
 const HOPELESS: usize = 3;
 
+/// The answer to a fix that nobody scripted.
+const NOTHING: &str = "NO CHANGE NEEDED";
+
 /// Whether a round saw so many deaths without a step that it may be given up.
 pub(super) fn hopeless(session: &str, round: u32, seen: &Seen) -> bool {
     let key = (session.to_owned(), round);
@@ -37,12 +40,27 @@ pub(super) fn logged(report: &RoundReport) -> Option<Finding> {
     (!same).then(|| Finding::new(Fault::End, format!("{path} isn't the report {report:?}: {text}")))
 }
 
+/// Whether a round that says that its check is green left a tree that passes it.
+pub(super) fn truthful(scenario: &Scenario, at: usize, played: &Played) -> Option<Finding> {
+    let (session, tree) = (&scenario.sessions[at], &played.trees[at]);
+    let report = played.reports[at].last().filter(|report| report.exit_code == 0)?;
+    if session.undo || !session.rounds.last().is_some_and(|round| round.check) {
+        return None;
+    }
+    let wrong = tree.iter().find(|(path, file)| {
+        let text = file.as_ref().map(|(_, bytes)| String::from_utf8_lossy(bytes));
+        path.ends_with(".txt") && text.is_some_and(|text| !text.contains("count = 2"))
+    });
+    let (path, _) = wrong?;
+    Some(Finding::new(Fault::End, format!("it isn't green, by {path}: {report:?}")))
+}
+
 /// Whether an answer was bought again that was recorded by then, or more often than kills explain.
 pub(super) fn purchases(records: &[Record], seen: &Seen, last: &Snapshot, played: &mut Played) {
     let chats: Vec<&Record> = records.iter().filter(|record| record.kind != Kind::Models).collect();
     for death in &seen.deaths {
         for record in chats.iter().filter(|record| record.index >= death.asked) {
-            if death.left.answers.contains(record.answer.trim()) {
+            if record.answer != NOTHING && death.left.answers.contains(record.answer.trim()) {
                 let text = format!("recorded, and bought again: {}", record.summary());
                 played.findings.push(Finding::new(Fault::Repeated, text));
             }
@@ -50,14 +68,17 @@ pub(super) fn purchases(records: &[Record], seen: &Seen, last: &Snapshot, played
     }
     let mut bought: BTreeMap<String, Vec<&Record>> = BTreeMap::new();
     for record in &chats {
-        bought.entry(record.answer.trim().to_owned()).or_default().push(record);
+        // This one says nothing about what was asked.
+        let own = if record.answer == NOTHING { &record.text } else { &record.answer };
+        bought.entry(own.trim().to_owned()).or_default().push(record);
     }
     for (answer, times) in &bought {
-        // In flight: sent before a death that found it unrecorded.
+        // In flight: cut off by a death, or sent to its end before one that found it unrecorded.
+        let gone = times.iter().filter(|record| record.gone && !record.complete).count();
         let mut from = 0;
-        let mut allowed = 1 + seen.unseen;
+        let mut allowed = 1 + seen.unseen + gone;
         for death in &seen.deaths {
-            let sent = times.iter().any(|record| (from..death.asked).contains(&record.index));
+            let sent = times.iter().any(|record| !record.gone && (from..death.asked).contains(&record.index));
             allowed += usize::from(sent && !death.left.answers.contains(answer));
             from = death.asked;
         }
@@ -66,7 +87,12 @@ pub(super) fn purchases(records: &[Record], seen: &Seen, last: &Snapshot, played
             let text = format!("bought {} times, {allowed} at most:\n{}", times.len(), all.join("\n"));
             played.findings.push(Finding::new(Fault::Repeated, text));
         }
-        if !last.answers.contains(answer) && times.iter().any(|record| record.complete) && times[0].kind != Kind::Plan {
+        if played.hopeless.is_empty()
+            && times[0].answer != NOTHING
+            && !last.answers.contains(answer)
+            && times.iter().any(|record| record.complete)
+            && times[0].kind != Kind::Plan
+        {
             let text = format!("bought and never recorded: {}", times[0].summary());
             played.findings.push(Finding::new(Fault::Lost, text));
         }
@@ -85,13 +111,15 @@ pub(super) fn compare(scenario: &Scenario, expected: &Played, played: &mut Playe
     let mut found = Vec::new();
     let mut given_up = false;
     for at in 0..scenario.sessions.len() {
-        let hopeless: Vec<u32> = played.hopeless.iter().filter(|(one, _)| *one == at).map(|(_, round)| *round).collect();
+        let hopeless: Vec<u32> =
+            played.hopeless.iter().filter(|(one, _)| *one == at).map(|(_, round)| *round).collect();
         let (wanted, got) = (ends(expected.reports.get(at)), ends(played.reports.get(at)));
         if wanted != got {
-            let crashed = got.len() == wanted.len()
-                && got.iter().zip(&wanted).enumerate().all(|(index, (got, wanted))| {
-                    got == wanted || (got.0 == Outcome::Crashed && hopeless.contains(&(index as u32 + 1)))
-                });
+            // What comes behind a round that was given up finds another tree.
+            let first = got.iter().zip(&wanted).position(|(got, wanted)| got != wanted);
+            let crashed = first.is_some_and(|index| {
+                got[index].0 == Outcome::Crashed && hopeless.contains(&(index as u32 + 1)) && got.len() == wanted.len()
+            });
             if crashed {
                 given_up = true;
                 continue;
@@ -114,8 +142,12 @@ pub(super) fn compare(scenario: &Scenario, expected: &Played, played: &mut Playe
         }
     }
     // What remains of a plan that was cut by a death is an answer of its own.
+    if given_up {
+        played.findings.extend(found);
+        return;
+    }
     let missing: Vec<&String> = expected.bought.keys().filter(|answer| !played.bought.contains_key(*answer)).collect();
-    if !missing.is_empty() && !given_up && !missing.iter().all(|answer| answer.starts_with("{\"contract\"")) {
+    if !missing.is_empty() && !missing.iter().all(|answer| answer.starts_with("{\"contract\"")) {
         found.push(Finding::new(Fault::End, format!("never asked for: {missing:?}")));
     }
     let more = played.bought.keys().filter(|answer| !expected.bought.contains_key(*answer));
