@@ -11,7 +11,7 @@ use tests::model::Model;
 use tests::projects::stories;
 use tests::require_tool;
 use tests::torture::{
-    CHECK, Deed, First, Kills, POINTS, Played, Round, SLOW_CHECK, Scenario, Session, Strike, Victim, play,
+    CHECK, Deed, First, Kills, POINTS, Played, Round, SLOW_CHECK, Scenario, Session, Strike, Victim, When, play,
 };
 
 use crate::aftermath::{assert_nothing_left, assert_same_log};
@@ -21,7 +21,7 @@ fn round(check: bool, deeds: &[Deed]) -> Round {
 }
 
 fn scenario(name: &str, sessions: Vec<Session>) -> Scenario {
-    Scenario { name: name.to_owned(), sessions, pace: Duration::ZERO, level: "partial", command: CHECK }
+    Scenario { name: name.to_owned(), sessions, shared: false, pace: Duration::ZERO, level: "partial", command: CHECK }
 }
 
 /// A round with everything that can be done to files, and one that is checked and mended; then the last one is taken back.
@@ -148,7 +148,8 @@ fn every_point_is_tried() {
         .flat_map(|case| case.points)
         .filter_map(|point| point.split('#').next())
         .collect();
-    let all: BTreeSet<&str> = POINTS.iter().map(|(name, _)| *name).collect();
+    let all = POINTS.iter().filter(|(_, when)| *when != When::Cancel);
+    let all: BTreeSet<&str> = all.map(|(name, _)| *name).collect();
     assert_eq!(tried, all);
 }
 
@@ -194,5 +195,23 @@ fn what_is_given_up_leaves_no_temporary_file() {
     let left: Vec<_> = fs::read_dir(env.work().join("here")).unwrap().flatten().map(|entry| entry.path()).collect();
     assert!(left.is_empty(), "{left:?}");
     assert_eq!(env.files_with(&[KEY]), Vec::<std::path::PathBuf>::new());
+    assert_nothing_left(env);
+}
+
+#[test]
+fn a_cancel_that_is_stored_counts() {
+    let env = Env::new();
+    let model = Model::start(stories::tiny().hold("work/two"));
+    env.config(&model);
+    env.set("ET_TEST_ABORT", "session.cancelled");
+    env.set("ET_TEST_ABORT_ONCE", env.root().join("tmp").to_string_lossy());
+    let run = env.et_spawn(["run", "-o", "here", "--json", "two files"]);
+    model.wait_for_held("work/two");
+    env.et(["session", "kill", "last"]).run().assert_ok();
+    let out = run.wait();
+    assert!(env.root().join("tmp/session.cancelled").exists(), "it never died");
+    assert_eq!(out.assert_code(130).result().outcome, Outcome::Cancelled);
+    assert_same_log(&env, &out);
+    assert_eq!(model.count("work/two"), 1, "nothing more is bought\n{}", model.summary());
     assert_nothing_left(env);
 }

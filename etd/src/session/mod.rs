@@ -493,6 +493,7 @@ impl Engine {
         let store = self.store.clone();
         self.surely(async move {
             store.commit(ids.into_iter().map(|id| Change::RoundCancelled { id }).collect()).await?;
+            proto::hooks::pause("session.cancelled").await;
             for (_, cancel) in found {
                 cancel.cancel();
             }

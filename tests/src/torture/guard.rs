@@ -211,7 +211,11 @@ impl Watch {
         }
         let mut hit = true;
         let struck = match next.victim {
-            Victim::Daemon => Process::of(record.pid).is_some_and(|daemon| daemon.kill()),
+            Victim::Daemon => {
+                // Held meanwhile: once disarmed, nobody is struck any more.
+                let seen = self.shared.lock();
+                !seen.strikes.is_empty() && Process::of(record.pid).is_some_and(|daemon| daemon.kill())
+            }
             Victim::Client => {
                 let taps: Vec<u32> = self.shared.lock().taps.iter().rev().map(|tap| tap.pid).collect();
                 let client = taps.into_iter().filter_map(Process::of).find(|one| one.command.contains("/et "));
@@ -230,7 +234,6 @@ impl Watch {
         }
         self.due = None;
         let mut seen = self.shared.lock();
-        // It may have been disarmed meanwhile.
         if !seen.strikes.is_empty() {
             seen.strikes.remove(0);
         }

@@ -189,7 +189,7 @@ impl Driver<'_> {
 
     /// Starts the session. Comes with its id, and who watches it.
     fn begin(&self) -> (String, Option<crate::env::Running>) {
-        let dir = Scenario::dir(self.at);
+        let dir = self.scenario.dir(self.at);
         for _ in 0..AGAIN {
             if self.session.first == First::Spawn {
                 let out = self.env.et(["session", "spawn", "-o", &dir]).args(self.round(1)).timeout(LIMIT).run();
@@ -226,7 +226,10 @@ impl Driver<'_> {
         let list = self.surely(&["session", "list", "--json"]).assert_ok().json();
         let sessions = list["sessions"].as_array().cloned().unwrap_or_default();
         let path = self.env.work().canonicalize().expect("the work dir").join(dir).to_string_lossy().into_owned();
-        let found = sessions.iter().find(|session| session["work_dir"] == path.as_str())?;
+        let task = Scenario::task(self.at, 0);
+        let ours =
+            |session: &&serde_json::Value| session["work_dir"] == path.as_str() && session["task"] == task.as_str();
+        let found = sessions.iter().find(ours)?;
         found["id"].as_str().map(str::to_owned)
     }
 
@@ -283,6 +286,10 @@ fn cut_off(out: &Output) -> bool {
 /// Stops the daemon; nothing may be left of it.
 fn stop(env: &Env, kills: &Kills, played: &mut Played) {
     let stop = || env.et(["daemon", "stop"]).timeout(LIMIT).run();
+    if env.daemon_pid().is_none() {
+        // One that was killed last leaves its socket to the next.
+        let _ = env.et(["daemon", "start"]).timeout(LIMIT).run();
+    }
     let mut out = stop();
     // One that died on its way leaves its socket; the next one tidies up.
     if kills.points.iter().any(|point| point.starts_with("daemon.draining")) || out.code.is_none() {
@@ -343,12 +350,11 @@ fn finish(scenario: &Scenario, env: &Env, model: &Model, seen: Seen, played: &mu
         played.findings.extend(guard::kept(&before.left, &last));
     }
     for at in 0..scenario.sessions.len() {
-        let dir = env.work().join(Scenario::dir(at));
-        played.trees.push(tree(&dir));
-        let dir = dir.to_string_lossy().into_owned();
-        let ids: Vec<&String> = last.dirs.iter().filter(|(_, own)| **own == dir).map(|(id, _)| id).collect();
+        played.trees.push(tree(&env.work().join(scenario.dir(at))));
+        let task = Scenario::task(at, 0);
+        let ids: Vec<&String> = last.tasks.iter().filter(|(_, own)| **own == task).map(|(id, _)| id).collect();
         if ids.len() != 1 {
-            played.findings.push(Finding::new(Fault::End, format!("sessions in {dir}: {ids:?}")));
+            played.findings.push(Finding::new(Fault::End, format!("sessions with {task:?}: {ids:?}")));
         }
         let mut reports = Vec::new();
         for ((session, round), row) in last.rounds.iter().filter(|((session, _), _)| ids.contains(&session)) {

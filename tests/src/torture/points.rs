@@ -21,6 +21,8 @@ pub enum When {
     Undo,
     /// The daemon is told to stop.
     Stop,
+    /// A round is cancelled. No scenario does that: when it ends, and how, depends on the moment.
+    Cancel,
 }
 
 /// All of them. A test compares this with the sources.
@@ -57,6 +59,7 @@ pub const POINTS: &[(&str, When)] = &[
     ("round.write_intended", When::Round),
     ("round.write_recorded", When::Round),
     ("round.written", When::Round),
+    ("session.cancelled", When::Cancel),
     ("session.stored", When::Round),
     ("store.commit", When::Round),
     ("store.committed", When::Round),

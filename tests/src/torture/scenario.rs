@@ -72,6 +72,8 @@ pub struct Scenario {
     pub name: String,
     /// Its sessions, at work at the same time.
     pub sessions: Vec<Session>,
+    /// Whether all of them work in one dir, one after the other.
+    pub shared: bool,
     /// Time between the pieces of an answer.
     pub pace: Duration,
     /// The confinement of checks.
@@ -87,10 +89,13 @@ impl Scenario {
         let mut dice = Dice::new(seed, &format!("scenario {number}"));
         let python = tool("python3").is_some();
         let count = 1 + usize::from(dice.below(3) == 0);
-        let sessions = (0..count).map(|_| session(&mut dice, python)).collect();
+        let sessions: Vec<Session> = (0..count).map(|_| session(&mut dice, python)).collect();
+        // Whoever takes a round back must be alone.
+        let shared = dice.below(2) == 0 && !sessions.iter().any(|session| session.undo);
         Self {
             name: format!("--seed {seed} --scenario {number}"),
             sessions,
+            shared,
             pace: Duration::from_micros([0, 0, 300, 1500][dice.below(4)]),
             level: ["full", "partial"][dice.below(2)],
             command: CHECK,
@@ -104,6 +109,7 @@ impl Scenario {
         let deed = |deed| rounds().any(|round| round.deeds.contains(&deed));
         match when {
             When::Start | When::Client | When::Round | When::Stop => true,
+            When::Cancel => false,
             When::Dir => deed(Deed::Deep),
             When::Delete => deed(Deed::Delete),
             When::Check => rounds().any(|round| round.check),
@@ -114,8 +120,8 @@ impl Scenario {
 
     /// The dir of a session, below the work dir.
     #[must_use]
-    pub fn dir(session: usize) -> String {
-        format!("s{session}")
+    pub fn dir(&self, session: usize) -> String {
+        format!("s{}", if self.shared { 0 } else { session })
     }
 
     /// The task of a round.
@@ -134,7 +140,7 @@ impl Scenario {
     /// If it can't.
     pub fn prepare(&self, work: &Path) {
         for (at, session) in self.sessions.iter().enumerate() {
-            let dir = work.join(Self::dir(at));
+            let dir = work.join(self.dir(at));
             fs::create_dir_all(dir.join("kept")).expect("a dir");
             fs::write(dir.join("kept/other.txt"), "not theirs\ncount = 2\n").expect("a file");
             for (number, round) in session.rounds.iter().enumerate() {

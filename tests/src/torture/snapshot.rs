@@ -27,8 +27,8 @@ pub(super) struct Snapshot {
     pub(super) events: BTreeMap<String, Vec<(u64, String)>>,
     /// Rounds by session and number.
     pub(super) rounds: BTreeMap<(String, u32), RoundSeen>,
-    /// Work dir of each session.
-    pub(super) dirs: BTreeMap<String, String>,
+    /// First task of each session.
+    pub(super) tasks: BTreeMap<String, String>,
     /// Texts of recorded answers.
     pub(super) answers: BTreeSet<String>,
     /// Ids of rounds whose plan was answered to its end.
@@ -69,9 +69,9 @@ fn text(error: rusqlite::Error) -> String {
 
 fn gather(database: &Connection) -> rusqlite::Result<Snapshot> {
     let mut seen = Snapshot::default();
-    let mut query = database.prepare("SELECT id, coalesce(work_dir, '') FROM session")?;
+    let mut query = database.prepare("SELECT session, task FROM round WHERE round = 1")?;
     let rows = query.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    seen.dirs = rows.collect::<Result<_, _>>()?;
+    seen.tasks = rows.collect::<Result<_, _>>()?;
     let mut query = database.prepare("SELECT session, seq, json FROM event ORDER BY session, seq")?;
     let rows = query.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get(1)?, row.get(2)?)))?;
     for row in rows {

@@ -44,7 +44,8 @@ pub(super) fn logged(report: &RoundReport) -> Option<Finding> {
 pub(super) fn truthful(scenario: &Scenario, at: usize, played: &Played) -> Option<Finding> {
     let (session, tree) = (&scenario.sessions[at], &played.trees[at]);
     let report = played.reports[at].last().filter(|report| report.exit_code == 0)?;
-    if session.undo || !session.rounds.last().is_some_and(|round| round.check) {
+    // Another one may be wrong by the same tree.
+    if session.undo || scenario.shared || !session.rounds.last().is_some_and(|round| round.check) {
         return None;
     }
     let wrong = tree.iter().find(|(path, file)| {
