@@ -13,7 +13,7 @@ pub(crate) struct Args {
 const USAGE: &str = "usage: torture [--kills N] [--seed N] [--scenario N] [--at-once N]
   --kills     until so many processes were killed (2000)
   --seed      draws scenarios and kills; the clock gives one if it isn't said
-  --scenario  only this one; what the daemon logged is printed
+  --scenario  only this one; what it is and each of its plays is printed
   --at-once   scenarios that are played at the same time (2)";
 
 impl Args {

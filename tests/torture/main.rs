@@ -151,8 +151,12 @@ fn say(args: &Args, scenario: &Scenario, how: &str, played: &Played) {
     for finding in &played.findings {
         println!("{:?}: {}\n  {}; with {how}", finding.fault, finding.text, scenario.name);
     }
-    if args.scenario.is_some() && !played.findings.is_empty() {
-        println!("--- the daemon's log ---\n{}", played.told);
+    if !played.findings.is_empty() {
+        let path = std::env::temp_dir().join(format!("torture{}.log", scenario.name.replace(' ', "")));
+        match std::fs::write(&path, &played.told) {
+            Ok(()) => println!("  the daemon's log and the calls are in {}", path.display()),
+            Err(error) => println!("{}: {error}\n{}", path.display(), played.told),
+        }
     }
 }
 

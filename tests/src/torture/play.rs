@@ -22,7 +22,7 @@ use crate::env::{Env, Output, poll};
 use crate::model::{Model, Record};
 
 /// How long one command may take.
-const LIMIT: Duration = Duration::from_secs(90);
+const LIMIT: Duration = Duration::from_secs(60);
 /// How long those who are to go may take.
 const GOING: Duration = Duration::from_secs(10);
 /// Times that a client which was killed is followed by another one.
@@ -291,8 +291,8 @@ fn stop(env: &Env, kills: &Kills, played: &mut Played) {
         let _ = env.et(["daemon", "start"]).timeout(LIMIT).run();
     }
     let mut out = stop();
-    // One that died on its way leaves its socket; the next one tidies up.
-    if kills.points.iter().any(|point| point.starts_with("daemon.draining")) || out.code.is_none() {
+    // One that died on its way, or was about to, leaves its socket; the next one tidies up.
+    if kills.points.iter().any(|point| point.starts_with("daemon.draining")) || out.code != Some(0) {
         let started = env.et(["daemon", "start"]).timeout(LIMIT).run();
         out = if started.code == Some(0) { stop() } else { started };
     }
