@@ -2,7 +2,7 @@
 CARGO ?= cargo
 BINS = $(CARGO) build --quiet --bin et --bin etd
 
-.PHONY: help demo test build lint bench converge fuzz fixture install install-unit clean
+.PHONY: help demo test build lint bench converge torture fuzz fixture install install-unit clean
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -30,6 +30,10 @@ bench: ## measure speed and memory of the release binaries (about two minutes be
 converge: ## a simulated programmer with mistakes in every format, with et, a naive client, and parts left out (ARGS="--seed 7")
 	@$(CARGO) build --workspace --bins --features etd/test-hooks,et/test-hooks
 	@./target/debug/converge $(ARGS)
+
+torture: ## 2000 kills of daemons, clients and builds, at named points and at random; then everything must be as undisturbed (ARGS="--kills 200")
+	@$(CARGO) build --workspace --bins --features etd/test-hooks,et/test-hooks
+	@./target/debug/torture $(ARGS)
 
 fuzz: ## look for texts that break the readers of answers and of tool output; FUZZ_SECONDS (3600) each, one after the other
 	@FUZZ_SECONDS=$${FUZZ_SECONDS:-3600} $(CARGO) test --quiet --release -p etd --lib fuzz:: -- --nocapture --test-threads=1

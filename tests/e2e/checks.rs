@@ -5,6 +5,7 @@ use proto::outcome::Outcome;
 use proto::report::CheckSource;
 use tests::env::{Env, Output};
 use tests::model::{Model, Story, Sub};
+use tests::projects::stories;
 use tests::require_tool;
 
 /// Runs a story to green in two builds. `wrong` is the place that the first build must blame, `owner` who must get it.
@@ -293,4 +294,17 @@ fn nothing_to_build_is_said() {
     env.config(&model);
     let out = env.et(["run", "-o", ".", "--iterate", "write"]).run();
     out.assert_code(8).assert_stderr("next: Everything was delivered, but nothing to build was found");
+}
+
+#[test]
+fn a_check_hears_signals() {
+    let model = Model::start(stories::wide(1));
+    for level in ["full", "partial"] {
+        let env = Env::new();
+        env.config(&model);
+        env.set(proto::hooks::SANDBOX, level);
+        // A shell that can't be told of the end of its children waits for ever.
+        let check = "trap 'sleep 0.01 & wait; exit 0' TERM; kill -TERM $$; exit 1";
+        env.et(["run", "-o", "a", "--no-synthesize", "--check", check, "Write a part"]).run().assert_ok();
+    }
 }

@@ -16,6 +16,7 @@ mod edits;
 mod escape;
 mod harness;
 mod keeping;
+mod kills;
 mod looks;
 mod newcomer;
 mod outcomes;

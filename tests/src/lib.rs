@@ -9,9 +9,11 @@
 //! | [`mod@env`] | `et` and `etd` in an environment of their own, on pipes or on a terminal |
 //! | [`projects`] | small projects that several stories share |
 //! | [`sim`] | a simulated programmer, and the projects that it knows |
+//! | [`torture`] | work that goes on through kills, and what must hold after each |
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a harness for tests fails by panicking")]
 
 pub mod env;
 pub mod model;
 pub mod projects;
 pub mod sim;
+pub mod torture;

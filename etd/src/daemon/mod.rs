@@ -234,6 +234,7 @@ where
         if let Err(error) = lock.write(DaemonState::Draining, &socket) {
             tracing::warn!("{error}");
         }
+        proto::hooks::pause_blocking("daemon.draining");
     };
     server::serve(listener, published, shared, draining).await;
     Ok(Ended { _lock: lock })

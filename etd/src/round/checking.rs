@@ -200,6 +200,7 @@ async fn run(cx: &RoundContext, board: &Board, key: &str, iteration: u32, plan: 
     let command = plan.display();
     let event = Event::CheckStarted { iteration, command: command.clone(), source: plan.source };
     cx.journal.say(format!("check.started/{iteration}"), event).await?;
+    proto::hooks::pause("round.check_begun").await;
     let left = cx.deadline.saturating_duration_since(tokio::time::Instant::now());
     let own = cx.spec.config.check.timeout_ms.map(std::time::Duration::from_millis);
     let timeout = own.map_or(left, |own| own.min(left));
@@ -244,6 +245,7 @@ async fn run(cx: &RoundContext, board: &Board, key: &str, iteration: u32, plan: 
         cx.note("sandbox", why.clone()).await?;
     }
     let ran = check::run(&cx.children, &plan, &root, &jail, timeout, &cx.cancel).await;
+    proto::hooks::pause("round.check_ran").await;
     let sandbox = jail.level();
     let aside = cx.on_workspace(move |_| jail.close()).await?.unwrap_or_default();
     for (index, text) in aside.into_iter().enumerate() {
@@ -283,6 +285,7 @@ async fn run(cx: &RoundContext, board: &Board, key: &str, iteration: u32, plan: 
     let events = finished(iteration, &run, board.lock().spent());
     let recorded = Recorded { command, source: plan.source, sandbox, run };
     cx.journal.record(key, None, &recorded, events, Vec::new()).await?;
+    proto::hooks::pause("round.build_recorded").await;
     cx.logs.decide(Decision {
         timestamp: String::new(),
         phase: "check",

@@ -88,7 +88,9 @@ pub(super) async fn close(cx: &RoundContext, board: &Board, halt: Option<Halt>) 
     }
     // One wait for the disk instead of two, when nothing else is left to wait for.
     let said = words.map(|text| NewEvent::new("synthesis", Event::Synthesis { text }));
+    proto::hooks::pause("round.ending").await;
     cx.journal.ended(said.into_iter().collect(), report).await?;
+    proto::hooks::pause("round.ended").await;
     Ok(())
 }
 

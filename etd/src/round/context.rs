@@ -316,6 +316,7 @@ impl RoundContext {
         self.halted()?;
         self.not_stopping().await;
         self.journal.sending(&question.key, question.events).await?;
+        proto::hooks::pause("round.call_noted").await;
         let observer = Ear {
             answer: LiveAnswer::new(Arc::clone(&self.live), question.worker.to_owned(), self.round),
             listener: question.listener,
@@ -346,6 +347,7 @@ impl RoundContext {
             }
             Ok(_) | Err(_) => {}
         }
+        proto::hooks::pause("round.answered").await;
         let hash = result.as_ref().ok().map(|record| record.request_hash.clone());
         let asked = Asked { role: question.role.to_owned(), result, seen: question.seen };
         self.journal.record(&question.key, hash, &asked, Vec::new(), Vec::new()).await?;

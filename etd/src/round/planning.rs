@@ -248,6 +248,7 @@ async fn take(
     let events = vec![settling::shown(format!("plan.subtask/{}", subtask.id), &subtask)];
     let key = format!("plan/subtask/{}", known.len() + 1);
     cx.journal.record(&key, None, &subtask, events, Vec::new()).await?;
+    proto::hooks::pause("round.subtask_recorded").await;
     board.lock().add(subtask.clone());
     known.push(subtask);
     progress.send_modify(|version| *version += 1);

@@ -78,6 +78,7 @@ pub(super) async fn complete(
             };
             events.push(NewEvent::new("plan.ready", event));
             cx.journal.record("plan/complete", None, &complete, events, Vec::new()).await?;
+            proto::hooks::pause("round.plan_recorded").await;
             complete
         }
     };

@@ -280,6 +280,7 @@ fn apply_all(workspace: &Workspace, intent: &Intent, contents: &[Option<Vec<u8>>
             Some(to) => Err(ApplyError::Refused { path: change.path.clone(), reason: stays(to) }),
             None => workspace.apply_as(change, content.as_deref(), mode),
         });
+        proto::hooks::pause_blocking("round.file_applied");
     }
     results
 }
@@ -336,6 +337,7 @@ async fn carry_out(cx: &RoundContext, key: &str, worker: &str, intent: Intent) -
         }
     }
     cx.journal.record(&done_key, None, &written, events, Vec::new()).await?;
+    proto::hooks::pause("round.write_recorded").await;
     let files = written.changed();
     cx.logs.decide(Decision {
         timestamp: String::new(),

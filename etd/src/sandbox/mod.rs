@@ -231,7 +231,9 @@ impl Children {
             Some(confinement) => self.spawn_confined(&command, program, &confinement).await.map_err(failed)?,
             None => (self.spawn(&command, &program).await.map_err(failed)?, command.input.clone()),
         };
+        proto::hooks::pause("child.started").await;
         let output = running.supervise(&command, &input, cancel, began).await;
+        proto::hooks::pause("child.ended").await;
         running.sweep().await;
         let mut output = output.map_err(failed)?.ok_or(RunError::Cancelled)?;
         if confined && output.ended != Ended::TimedOut {

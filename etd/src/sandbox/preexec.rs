@@ -13,6 +13,7 @@ use std::os::unix::process::CommandExt as _;
 
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::sys::signal::SigSet;
 use nix::unistd::setsid;
 
 /// Largest file that a child may write, in bytes.
@@ -139,6 +140,7 @@ pub(super) fn inherit(command: &mut std::process::Command, kept: [RawFd; 3], lim
         for number in kept {
             keep(number)?;
         }
+        hear_signals()?;
         limits.apply()
     };
     // SAFETY: called in the helper only, which has one thread: after its fork everything may be called.
@@ -156,6 +158,7 @@ pub(super) fn restricted(
 ) {
     let hook = move || {
         setsid()?;
+        hear_signals()?;
         limits.apply()?;
         drop_capabilities()?;
         restrict()
@@ -164,6 +167,12 @@ pub(super) fn restricted(
     unsafe {
         command.pre_exec(hook);
     }
+}
+
+/// The helper blocks signals to read them, and `exec` keeps that: a shell would never hear that what it waits for has ended, and nothing
+/// that TERM asks it to end.
+fn hear_signals() -> nix::Result<()> {
+    SigSet::empty().thread_set_mask()
 }
 
 /// Root's rights beyond those of the owner of its files: gone, and not to be had again by `exec`.

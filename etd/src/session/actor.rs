@@ -1,7 +1,7 @@
 //! The actor of one session: plays its rounds one after the other until none is queued.
 
 use std::panic::AssertUnwindSafe;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Engine, Entry, secrets};
 use crate::round::{self, Journal, RoundContext};
 use crate::store::{Change, NewEvent, OpenRound, Store, StoreError};
+use crate::workspace::Workspace;
 
 /// Unclean stops in a row, without a step in between, after which a round isn't tried again.
 const MAX_UNCLEAN: u32 = 3;
@@ -101,6 +102,7 @@ async fn play(engine: &Arc<Engine>, entry: Entry) -> Result<Played, StoreError> 
         }
     }
     if round.unclean >= MAX_UNCLEAN {
+        sweep(&round).await;
         return end(engine, &round, Outcome::Crashed).await;
     }
     if cancel.is_cancelled() && !round.started {
@@ -172,6 +174,22 @@ async fn context(
     let secret = |name: &proto::config::SecretRef| engine.vault.get(session, name);
     let log_dir = round.log_dir.clone().map(PathBuf::from);
     Ok(RoundContext::new(engine.resources(session), round, journal, earlier, &secret, log_dir, cancel))
+}
+
+/// Removes the temporary files of a round that isn't taken up again: its turn in the work dir is ours.
+async fn sweep(round: &OpenRound) {
+    let Some(dir) = round.spec.work_dir.clone() else { return };
+    let home = round.spec.env.get("HOME").map(PathBuf::from);
+    let swept = tokio::task::spawn_blocking(move || {
+        // One that is gone isn't made for this.
+        if std::fs::metadata(&dir).is_ok_and(|metadata| metadata.is_dir()) {
+            Workspace::open(Path::new(&dir), home.as_deref()).map_or(0, |workspace| workspace.sweep())
+        } else {
+            0
+        }
+    });
+    // What stays behind is swept by the next round.
+    let _ = swept.await;
 }
 
 /// Ends a round in which nothing runs.

@@ -147,7 +147,9 @@ impl Engine {
                 (false, false) => (1, round.steps),
             };
         }
+        proto::hooks::pause("recovery.begun").await;
         store.commit(changes).await?;
+        proto::hooks::pause("recovery.recorded").await;
         let engine = Arc::new(Self {
             store,
             live: LiveHub::default(),
@@ -462,6 +464,7 @@ impl Engine {
                 _ => Err(error.into()),
             };
         }
+        proto::hooks::pause("session.stored").await;
         self.enqueue_with(open, ticket, secrets_at_hand.to_vec());
         let needs = self.vault.missing(session, secrets(spec));
         Ok(Queued { session, round, round_id: id, needs })
@@ -534,6 +537,7 @@ impl Engine {
         let store = self.store.clone();
         self.surely(async move {
             store.commit(ids.into_iter().map(|id| Change::RoundCancelled { id }).collect()).await?;
+            proto::hooks::pause("session.cancelled").await;
             for (_, cancel) in found {
                 cancel.cancel();
             }

@@ -141,6 +141,7 @@ impl Engine {
         };
         self.all_kept(&steps).await?;
         self.store.commit(vec![Record::UndoBegun { id: row.id }]).await?;
+        proto::hooks::pause("undo.begun").await;
         let total = steps.len();
         for (at, Step { change, mode }) in steps.into_iter().enumerate() {
             let content = match &change.after {
@@ -167,6 +168,7 @@ impl Engine {
             }
         })
         .await?;
+        proto::hooks::pause("undo.files_back").await;
         let event = Event::RoundUndone { files: files.clone() };
         let (store, round_id) = (&self.store, row.id);
         store
@@ -175,6 +177,7 @@ impl Engine {
                 vec![Record::RoundUndone { id: round_id }, Record::Event { session: id, round: number, event }]
             })
             .await?;
+        proto::hooks::pause("undo.recorded").await;
         tracing::info!(session = %id, round = number, files = files.len(), "round undone");
         Ok(Undone { session: id, round: number, files, already: false, earlier })
     }

@@ -88,7 +88,10 @@ fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
     if let SchemaVersion::Outside(found) = known {
         return Err(StoreError::Newer { found: found.get(), known: MIGRATIONS.dirs().count() });
     }
-    migrations.to_latest(connection).map_err(failed)
+    proto::hooks::pause_blocking("store.migrating");
+    migrations.to_latest(connection).map_err(failed)?;
+    proto::hooks::pause_blocking("store.migrated");
+    Ok(())
 }
 
 fn failed(error: rusqlite_migration::Error) -> StoreError {

@@ -213,7 +213,9 @@ impl Loop {
                 }
             }
         }
+        proto::hooks::pause_blocking("store.commit");
         transaction.commit().map_err(|error| sqlite(&error))?;
+        proto::hooks::pause_blocking("store.committed");
         Ok((results, moved))
     }
 }

@@ -154,6 +154,7 @@ impl Workspace {
             Some(bytes) => place.replace(change, bytes, mode),
             None => {
                 place.dir.remove_file(path.file_name()).map_err(io("delete"))?;
+                proto::hooks::pause_blocking("file.deleted");
                 sync(&place.dir).map_err(io("flush"))?;
                 Ok(Applied::Deleted)
             }
@@ -220,6 +221,7 @@ impl Place<'_> {
             let _ = self.dir.remove_file(&temp);
         }
         done?;
+        proto::hooks::pause_blocking("file.published");
         sync(&self.dir).map_err(self.io("flush"))?;
         Ok(Applied::Written)
     }
@@ -239,6 +241,7 @@ impl Place<'_> {
         if let Some(mode) = mode {
             file.set_permissions(std::fs::Permissions::from_mode(mode)).map_err(self.io("set the mode of"))?;
         }
+        proto::hooks::pause_blocking("file.temporary");
         file.sync_all().map_err(self.io("flush"))
     }
 
@@ -246,7 +249,10 @@ impl Place<'_> {
         let name = self.path.file_name();
         if change.before.is_none() {
             match self.dir.hard_link(temp, &self.dir, name) {
-                Ok(()) => return self.dir.remove_file(temp).map_err(self.io("tidy up after")),
+                Ok(()) => {
+                    proto::hooks::pause_blocking("file.linked");
+                    return self.dir.remove_file(temp).map_err(self.io("tidy up after"));
+                }
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                     return Err(ApplyError::Conflict { path: self.path.clone(), found: self.current()? });
                 }

@@ -97,7 +97,10 @@ pub(super) fn walk(top: &Dir, parent: &str, create: bool) -> io::Result<Walked> 
                     return Ok(Walked::Missing);
                 }
                 match dir.create_dir(part) {
-                    Ok(()) => sync(&dir)?,
+                    Ok(()) => {
+                        proto::hooks::pause_blocking("file.dir_made");
+                        sync(&dir)?;
+                    }
                     // Somebody was faster; whether it is a directory shows at once.
                     Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                     Err(error) => return Err(error),

@@ -42,6 +42,12 @@ impl Et {
         self
     }
 
+    /// Adds arguments.
+    pub fn args<S: AsRef<str>>(mut self, args: impl IntoIterator<Item = S>) -> Self {
+        self.args.extend(args.into_iter().map(|arg| arg.as_ref().to_owned()));
+        self
+    }
+
     /// Sets a variable.
     pub fn env(mut self, name: &str, value: impl AsRef<str>) -> Self {
         self.vars.insert(name.to_owned(), value.as_ref().to_owned());
@@ -163,6 +169,12 @@ impl Running {
     #[must_use]
     pub fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// What can still be asked when somebody else waits for it.
+    #[must_use]
+    pub fn tap(&self) -> Tap {
+        Tap { pid: self.child.id(), text: Arc::clone(&self.text) }
     }
 
     /// What it wrote to stdout so far.
@@ -295,6 +307,31 @@ impl Drop for Running {
             let _ = killpg(Pid::from_raw(self.child.id() as i32), Signal::SIGKILL);
             let _ = self.child.wait();
         }
+    }
+}
+
+/// A look at a command that was started.
+#[derive(Clone)]
+pub struct Tap {
+    /// Its process id.
+    pub pid: u32,
+    text: Shared,
+}
+
+impl Tap {
+    /// Lines that it wrote to stdout so far, whole ones only.
+    #[must_use]
+    pub fn lines(&self) -> Vec<String> {
+        let text = self.text.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let whole = text.stdout.split_inclusive('\n').filter(|line| line.ends_with('\n'));
+        whole.map(|line| line.trim_end_matches('\n').to_owned()).collect()
+    }
+
+    /// How many.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        let text = self.text.0.lock().unwrap_or_else(PoisonError::into_inner);
+        text.stdout.bytes().filter(|byte| *byte == b'\n').count()
     }
 }
 

@@ -8,10 +8,10 @@ mod config;
 mod terminal;
 mod tools;
 
-use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
@@ -19,7 +19,7 @@ use nix::unistd::Pid;
 use proto::endpoint::{DAEMON_LOG_FILE, LOCK_FILE, LockRecord};
 use tempfile::TempDir;
 
-pub use command::{Et, Output, Running};
+pub use command::{Et, Output, Running, Tap};
 pub use config::Config;
 pub use terminal::Terminal;
 pub use tools::{require_tool, tool};
@@ -34,7 +34,7 @@ pub const KEY_VARIABLE: &str = "ET_TEST_KEY";
 /// An environment for `et` and its daemon.
 pub struct Env {
     root: TempDir,
-    vars: RefCell<BTreeMap<String, String>>,
+    vars: Mutex<BTreeMap<String, String>>,
     et: PathBuf,
 }
 
@@ -53,7 +53,7 @@ impl Env {
     pub fn new() -> Self {
         // Sockets have short names only (108 bytes), so not below a deep target dir.
         let root = tempfile::Builder::new().prefix("et-").tempdir_in("/tmp").expect("a dir in /tmp");
-        let env = Self { et: tools::binary("et"), root, vars: RefCell::default() };
+        let env = Self { et: tools::binary("et"), root, vars: Mutex::default() };
         let _ = tools::binary("etd");
         for dir in ["home", "state", "run", "logs", "work", "tmp"] {
             fs::create_dir(env.root().join(dir)).expect("a dir");
@@ -76,8 +76,12 @@ impl Env {
             (KEY_VARIABLE, KEY.to_owned()),
         ];
         let vars = vars.into_iter().map(|(name, value)| (name.to_owned(), value));
-        *env.vars.borrow_mut() = vars.chain(tools::toolchain_vars()).collect();
+        *env.locked() = vars.chain(tools::toolchain_vars()).collect();
         env
+    }
+
+    fn locked(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, String>> {
+        self.vars.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The dir that holds all of it.
@@ -124,17 +128,17 @@ impl Env {
     /// What children see of the environment.
     #[must_use]
     pub fn vars(&self) -> BTreeMap<String, String> {
-        self.vars.borrow().clone()
+        self.locked().clone()
     }
 
     /// Sets a variable for all commands from now on.
     pub fn set(&self, name: &str, value: impl AsRef<str>) {
-        self.vars.borrow_mut().insert(name.to_owned(), value.as_ref().to_owned());
+        self.locked().insert(name.to_owned(), value.as_ref().to_owned());
     }
 
     /// Removes a variable for all commands from now on.
     pub fn unset(&self, name: &str) {
-        self.vars.borrow_mut().remove(name);
+        self.locked().remove(name);
     }
 
     /// Writes a file below the work dir; dirs are made.
@@ -356,7 +360,8 @@ impl Drop for Env {
 }
 
 /// Whether the process with this id and start time (0: any) runs. One that has ended and wasn't reaped doesn't.
-fn alive(pid: u32, start_time: u64) -> bool {
+#[must_use]
+pub fn alive(pid: u32, start_time: u64) -> bool {
     if pid == 0 || kill(Pid::from_raw(pid as i32), None).is_err() {
         return false;
     }

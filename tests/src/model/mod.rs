@@ -180,6 +180,12 @@ impl Model {
         self.shared.lock().records.iter().filter(|record| record.is(on)).count()
     }
 
+    /// Whether no request is being answered.
+    #[must_use]
+    pub fn at_rest(&self) -> bool {
+        self.shared.lock().records.iter().all(|record| record.ended.is_some())
+    }
+
     /// Waits until a request is as wanted, and returns it.
     ///
     /// # Panics
