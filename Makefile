@@ -38,6 +38,10 @@ torture: ## 2000 kills of daemons, clients and builds, at named points and at ra
 fuzz: ## look for texts that break the readers of answers and of tool output; FUZZ_SECONDS (3600) each, one after the other
 	@FUZZ_SECONDS=$${FUZZ_SECONDS:-3600} $(CARGO) test --quiet --release -p etd --lib fuzz:: -- --nocapture --test-threads=1
 
+soak: ## ten minutes of 100 sessions of eight workers while everything fails now and then (ARGS="--seconds 60")
+	@$(CARGO) build --workspace --bins --features etd/test-hooks,et/test-hooks
+	@./target/debug/soak $(ARGS)
+
 install: build ## copy both binaries to PREFIX/bin (default ~/.local)
 	@install -d "$${PREFIX:-$$HOME/.local}/bin"
 	@install -m 755 target/release/et target/release/etd "$${PREFIX:-$$HOME/.local}/bin"
