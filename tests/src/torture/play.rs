@@ -301,7 +301,7 @@ fn stop(env: &Env, kills: &Kills, played: &mut Played) {
     if !gone {
         played.findings.push(Finding::new(Fault::Orphan, format!("still there: {left:#?}")));
         for process in left.iter().filter(|process| process.belongs(env.root())) {
-            process.kill();
+            let _ = process.kill();
         }
     }
 }
