@@ -2,7 +2,7 @@
 CARGO ?= cargo
 BINS = $(CARGO) build --quiet --bin et --bin etd
 
-.PHONY: help demo test build lint bench converge torture fuzz fixture install install-unit clean
+.PHONY: help demo test build lint bench converge torture soak fuzz fixture install install-unit clean
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -41,6 +41,10 @@ fuzz: ## look for texts that break the readers of answers and of tool output; FU
 fixture: ## keep a database of this version in tests/fixtures, for the versions to come
 	@$(CARGO) build --workspace --bins --features etd/test-hooks,et/test-hooks
 	@ET_FIXTURE_DIR=$(CURDIR)/tests/fixtures $(CARGO) test --quiet -p tests --test e2e upgrade::a_fixture
+
+soak: ## ten minutes of 100 sessions of eight workers while everything fails now and then (ARGS="--seconds 60")
+	@$(CARGO) build --workspace --bins --features etd/test-hooks,et/test-hooks
+	@./target/debug/soak $(ARGS)
 
 install: build ## copy both binaries to PREFIX/bin (default ~/.local), and the systemd user unit to PREFIX/share/systemd/user
 	@install -d "$${PREFIX:-$$HOME/.local}/bin"

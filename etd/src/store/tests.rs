@@ -151,7 +151,10 @@ async fn damage_that_is_met_in_use_stops_all_writing_and_is_looked_into_at_the_n
     let session = SessionId::random();
     let store = Store::open(dir.path()).unwrap();
     // Larger than what is looked through at every start.
-    store.commit(vec![Change::Blob { round: RoundId::random(), hash: "h".to_owned(), bytes: vec![0; 33 << 20] }]).await.unwrap();
+    store
+        .commit(vec![Change::Blob { round: RoundId::random(), hash: "h".to_owned(), bytes: vec![0; 33 << 20] }])
+        .await
+        .unwrap();
     for number in 0..200 {
         store.commit(vec![note(session, &format!("{number}/{}", "x".repeat(200)))]).await.unwrap();
     }

@@ -115,6 +115,7 @@ fn config() -> Config {
         timeouts: Timeouts::default(),
         log_dir: "/nowhere".to_owned(),
         network: BTreeMap::new(),
+        keep: None,
     }
 }
 
@@ -245,9 +246,11 @@ impl World {
                 let (key, events) = (self.next("step"), self.events(2, session, round, &mut traces));
                 traces.push(Trace::Step(id, key.clone(), "{}".to_owned()));
                 let mut changes: Vec<Change> = events.into_iter().map(event).collect();
-                changes.extend(
-                    self.blobs(false, rng, &mut traces).into_iter().map(|(hash, bytes)| Change::Blob { round: id, hash, bytes }),
-                );
+                changes.extend(self.blobs(false, rng, &mut traces).into_iter().map(|(hash, bytes)| Change::Blob {
+                    round: id,
+                    hash,
+                    bytes,
+                }));
                 changes.push(Change::Step { round: id, key, request_hash: None, value: "{}".to_owned() });
                 changes.push(Change::NewSession { id: session, work_dir: None, spec: Box::new(kept()) });
                 Action::Commit(changes)

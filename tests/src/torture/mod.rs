@@ -5,6 +5,7 @@
 //! is there. It promises to find: an acknowledgement that is lost, an event log that has gaps or changed, an answer that was recorded and
 //! is bought again, an end or a tree that is another one, a process or a temporary file that is left.
 
+mod audit;
 mod guard;
 mod kills;
 mod play;
@@ -14,9 +15,11 @@ mod scenario;
 mod snapshot;
 mod verdict;
 
+pub use audit::audit;
 pub use kills::{Kills, Strike, Victim};
 pub use play::{Played, Said, Tree, play, tree};
 pub use points::{POINTS, When};
+pub use process::Process;
 pub use scenario::{CHECK, Deed, First, Round, SLOW_CHECK, Scenario, Session};
 
 /// What is wrong.

@@ -116,7 +116,7 @@ pub fn play(scenario: &Scenario, kills: &Kills, expected: Option<&Played>) -> Pl
     let stopped = 1 + usize::from(kills.points.iter().any(|point| point.starts_with("daemon.draining")));
     seen.unseen = seen.unseen.max(killed.saturating_sub(seen.deaths.len().saturating_sub(stopped)));
     played.strikes = [seen.daemons, seen.clients, seen.builds];
-    leftovers(&env, &mut played);
+    played.findings.extend(leftovers(&env));
     finish(scenario, &env, &model, seen, &mut played);
     if let Some(expected) = expected {
         verdict::compare(scenario, expected, &mut played);
@@ -308,13 +308,14 @@ fn stop(env: &Env, kills: &Kills, played: &mut Played) {
     if !gone {
         played.findings.push(Finding::new(Fault::Orphan, format!("still there: {left:#?}")));
         for process in left.iter().filter(|process| process.belongs(env.root())) {
-            process.kill();
+            let _ = process.kill();
         }
     }
 }
 
 /// Temporary files that are still there.
-fn leftovers(env: &Env, played: &mut Played) {
+pub(super) fn leftovers(env: &Env) -> Vec<Finding> {
+    let mut found = Vec::new();
     let mut dirs = vec![env.work(), env.root().join("run"), env.root().join("tmp"), env.state_dir()];
     while let Some(dir) = dirs.pop() {
         for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
@@ -322,12 +323,13 @@ fn leftovers(env: &Env, played: &mut Played) {
             let fleeting = path.starts_with(env.state_dir().join("sandbox"))
                 && matches!(name.as_str(), "home" | "tmp" | "shm" | "fetch");
             if name.starts_with(".et-tmp") || name.contains(".tmp") || name.contains(".sock") || fleeting {
-                played.findings.push(Finding::new(Fault::Temporary, format!("{} is left", path.display())));
+                found.push(Finding::new(Fault::Temporary, format!("{} is left", path.display())));
             } else if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
                 dirs.push(path);
             }
         }
     }
+    found
 }
 
 /// What there is at the end.

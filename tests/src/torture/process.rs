@@ -10,16 +10,19 @@ use crate::env::alive;
 
 /// A process, known for ever by its id and its start.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Process {
-    pub(super) pid: u32,
+pub struct Process {
+    /// Its number.
+    pub pid: u32,
     start: u64,
     parent: u32,
-    pub(super) command: String,
+    /// Its arguments.
+    pub command: String,
 }
 
 impl Process {
     /// None: it has ended.
-    pub(super) fn of(pid: u32) -> Option<Self> {
+    #[must_use]
+    pub fn of(pid: u32) -> Option<Self> {
         let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
         // The name in parentheses may hold anything; fields are counted behind it.
         let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
@@ -31,12 +34,15 @@ impl Process {
         Some(Self { pid, start: fields.get(19)?.parse().ok()?, parent: fields.get(1)?.parse().ok()?, command })
     }
 
-    pub(super) fn is_alive(&self) -> bool {
+    /// Whether it still runs.
+    #[must_use]
+    pub fn is_alive(&self) -> bool {
         alive(self.pid, self.start)
     }
 
     /// Kills it with SIGKILL, and nobody who has its number by now. Whether it was there.
-    pub(super) fn kill(&self) -> bool {
+    #[must_use]
+    pub fn kill(&self) -> bool {
         self.is_alive() && kill(Pid::from_raw(self.pid as i32), Signal::SIGKILL).is_ok()
     }
 
@@ -47,7 +53,7 @@ impl Process {
     }
 
     /// Whether it is of this environment: it names it, works in it, or has it among its variables.
-    pub(super) fn belongs(&self, root: &Path) -> bool {
+    pub(crate) fn belongs(&self, root: &Path) -> bool {
         let name = root.to_string_lossy();
         let proc = |file: &str| format!("/proc/{}/{file}", self.pid);
         self.command.contains(name.as_ref())
