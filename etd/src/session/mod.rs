@@ -60,7 +60,9 @@ pub struct SessionError {
 impl From<StoreError> for SessionError {
     fn from(error: StoreError) -> Self {
         let hint = match error {
-            StoreError::Unwritable(_) => Some("make room on the disk of the state dir, then try again".to_owned()),
+            StoreError::Unwritable(_) => Some(
+                "make room on the disk of the state dir, or end what holds a lock there, then try again".to_owned(),
+            ),
             StoreError::Spoiled(_) => {
                 Some("`et daemon restart` looks through it and says where what is left of it is kept".to_owned())
             }

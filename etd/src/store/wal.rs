@@ -29,10 +29,8 @@ pub(super) fn broken(log: &[u8]) -> Option<String> {
     }
     let mut frames = log[HEADER..].chunks_exact(FRAME_HEADER + page);
     let mut sums = sums;
-    let mut number = 0;
     // Up to the first frame that isn't whole.
-    for frame in frames.by_ref() {
-        number += 1;
+    for (number, frame) in (1..).zip(frames.by_ref()) {
         if !belongs(frame, header) {
             break;
         }

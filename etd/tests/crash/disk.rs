@@ -293,12 +293,9 @@ pub(crate) fn after_crash(
 
 /// Whether a file is there becomes durable; what is in it doesn't.
 fn list(content: &mut Option<Vec<u8>>, waiting: &mut Vec<&Op>) {
-    match waiting.iter().rposition(|op| matches!(op, Op::Made | Op::Removed(_))) {
-        Some(at) => {
-            let last = waiting.drain(..=at).next_back();
-            *content = matches!(last, Some(Op::Made)).then(Vec::new);
-        }
-        None => {}
+    if let Some(at) = waiting.iter().rposition(|op| matches!(op, Op::Made | Op::Removed(_))) {
+        let last = waiting.drain(..=at).next_back();
+        *content = matches!(last, Some(Op::Made)).then(Vec::new);
     }
 }
 
