@@ -10,7 +10,7 @@ use proto::preamble::{Kind, Preamble, Status};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
-use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
+use tokio::time::{MissedTickBehavior, interval_at, sleep, timeout};
 
 use super::connection;
 use super::endpoint::Published;
@@ -142,7 +142,8 @@ pub(crate) async fn serve<S: Service>(
     let uid = nix::unistd::geteuid().as_raw();
     let limits = shared.limits;
     let mut connections = JoinSet::new();
-    let mut watch = interval(limits.watch);
+    // Not at once: it was published a moment ago.
+    let mut watch = interval_at(tokio::time::Instant::now() + limits.watch, limits.watch);
     watch.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut draining = Some(draining);
     let mut drained = JoinSet::new();
