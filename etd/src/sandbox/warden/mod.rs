@@ -1,6 +1,6 @@
 //! The process between the daemon and what it runs: `etd confine`, started by `Children` only.
 //!
-//! It reads a [`Spec`] from its standard input, starts the program below bubblewrap or restricted by Landlock, and stays until every
+//! It reads a `Spec` from its standard input, starts the program below bubblewrap or restricted by Landlock, and stays until every
 //! process that came of it is gone: orphans come to it (it is their subreaper), so neither `setsid` nor a cleared environment hides one.
 //! It is single-threaded, so it may fork and restrict its child before `exec`, which the daemon may not.
 //!
