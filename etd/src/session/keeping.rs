@@ -85,7 +85,8 @@ async fn sweep(engine: &Arc<Engine>, sizes: &mut Sizes) -> Result<(), StoreError
     let store = &engine.store;
     let keep = store.read(|reader| reader.keep()).await?;
     // On a full disk it fails, and the caches are what makes room.
-    let removed = remove_beyond(engine, keep).await;
+    let mut gone = 0;
+    let removed = remove_beyond(engine, keep, &mut gone).await;
     let dir = store.dir().to_path_buf();
     let known = std::mem::take(sizes);
     let measured = blocking(move || {
@@ -107,23 +108,34 @@ async fn sweep(engine: &Arc<Engine>, sizes: &mut Sizes) -> Result<(), StoreError
     *engine.cache_bytes.lock().unwrap_or_else(PoisonError::into_inner) = Some(total);
     removed?;
     while total.saturating_add(used) > keep.bytes && remove_oldest(engine, keep, true).await? {
+        gone += 1;
         used = store.read(|reader| reader.holdings()).await?.bytes;
     }
-    let mut shrunk = false;
-    while store.shrink().await? {
-        shrunk = true;
-    }
-    if shrunk {
+    // What was freed otherwise.
+    if tidy(engine).await? || gone > 0 {
         store.checkpoint().await?;
     }
     Ok(())
 }
 
-/// Removes what an earlier daemon didn't get to, and the rounds that are too many or too old.
-async fn remove_beyond(engine: &Engine, keep: Keep) -> Result<(), StoreError> {
-    while engine.store.clear().await? {}
-    while remove_oldest(engine, keep, false).await? {}
+/// Removes what an earlier daemon didn't get to, and the rounds that are too many or too old; counts these.
+async fn remove_beyond(engine: &Engine, keep: Keep, gone: &mut usize) -> Result<(), StoreError> {
+    tidy(engine).await?;
+    while remove_oldest(engine, keep, false).await? {
+        *gone += 1;
+    }
     Ok(())
+}
+
+/// Removes what removed rounds left, and gives the room back; one round after the other, as that is quick where little is free. Returns
+/// whether room was given back.
+async fn tidy(engine: &Engine) -> Result<bool, StoreError> {
+    while engine.store.clear().await? {}
+    let mut shrunk = false;
+    while engine.store.shrink().await? {
+        shrunk = true;
+    }
+    Ok(shrunk)
 }
 
 /// Removes the oldest round with all that is its own. Returns whether there was one to be removed.
@@ -138,7 +150,7 @@ async fn remove_oldest(engine: &Engine, keep: Keep, any: bool) -> Result<bool, S
     if session_too {
         engine.sessions.fetch_sub(1, Ordering::Relaxed);
     }
-    while engine.store.clear().await? {}
+    tidy(engine).await?;
     Ok(true)
 }
 

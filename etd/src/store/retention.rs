@@ -36,10 +36,12 @@ const STEPS: usize = 50;
 const CONTENTS: usize = 32;
 /// Bytes of contents in one batch, about.
 const BYTES: i64 = 4 << 20;
-/// Pages that are given back to the file system at once.
+/// Pages that are given back to the file system at once, at most: fewer where many are free, since SQLite looks for each among all of them.
 const PAGES: i64 = 256;
-/// Free pages that stay for what comes next.
-const SLACK: i64 = 1024;
+/// Free pages among which looking for one is quick.
+const FEW: i64 = 16_384;
+/// Free pages that stay for what comes next: a part of the file, within bounds.
+const SLACK: (i64, i64, i64) = (32, 256, 4096);
 
 /// What the database holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -226,10 +228,13 @@ fn clear_contents(db: &Connection, round: &str) -> rusqlite::Result<bool> {
 
 fn shrink(db: &mut Connection) -> rusqlite::Result<bool> {
     let number = |name| db.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
-    let free = number("freelist_count")? - SLACK;
+    let (part, least, most) = SLACK;
+    let listed = number("freelist_count")?;
+    let free = listed - (number("page_count")? / part).clamp(least, most);
     let incremental = 2;
     if free > 0 && number("auto_vacuum")? == incremental {
-        let mut statement = db.prepare(&format!("PRAGMA incremental_vacuum({})", free.min(PAGES)))?;
+        let pages = (PAGES * FEW / listed.max(1)).clamp(1, PAGES).min(free);
+        let mut statement = db.prepare(&format!("PRAGMA incremental_vacuum({pages})"))?;
         // Each row is a page.
         let mut rows = statement.query([])?;
         while rows.next()?.is_some() {}
