@@ -204,8 +204,9 @@ impl Driver<'_> {
                 let tap = running.tap();
                 self.guard.watch(tap.clone());
                 poll(LIMIT, || tap.count() > 0 || !running.is_running());
-                if let Some(line) = tap.lines().first() {
-                    let event: EventLine = serde_json::from_str(line).unwrap_or_else(|error| panic!("{line}: {error}"));
+                // An error is a line as well.
+                let first = tap.lines().first().and_then(|line| serde_json::from_str::<EventLine>(line).ok());
+                if let Some(event) = first {
                     let id = event.session.to_string();
                     self.guard.acknowledged(&id, 1);
                     return (id, Some(running));
@@ -268,19 +269,20 @@ impl Driver<'_> {
             let running = self.env.et(["session", "attach", id, "--json", "--from", "start"]).timeout(LIMIT).spawn();
             self.guard.watch(running.tap());
             let out = running.wait();
-            if let Some(code) = out.code {
+            if !cut_off(&out) {
                 let rounds = out.events().iter().filter(|line| matches!(line.event, Event::Result(_))).count();
                 assert_eq!(rounds, self.session.rounds.len(), "it ended before its rounds did: {out}");
-                return code;
+                return out.code.unwrap_or_default();
             }
         }
         panic!("nobody could watch session {}", self.at);
     }
 }
 
-/// Whether a client didn't come to its end: it was killed, or two daemons were while it started them, which it says.
+/// Whether a client didn't come to its end: it was killed, or so many daemons were while it asked that it gave up, and said so.
 fn cut_off(out: &Output) -> bool {
-    out.code.is_none() || (out.code == Some(69) && out.stderr.contains("died twice while it started"))
+    let gave_up = ["the daemon died twice while it started", "the daemon closed the connection"];
+    out.code.is_none() || (out.code == Some(69) && gave_up.iter().any(|words| out.stderr.contains(words)))
 }
 
 /// Stops the daemon; nothing may be left of it.
