@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -292,6 +292,8 @@ fn stop(env: &Env, kills: &Kills, played: &mut Played) {
         // One that was killed last leaves its socket to the next.
         let _ = env.et(["daemon", "start"]).timeout(LIMIT).run();
     }
+    // A daemon sweeps the private dirs of checks that died with the last one when it has the time.
+    poll(GOING, || fleeting(env).is_empty());
     let mut out = stop();
     // One that died on its way, or was about to, leaves its socket; the next one tidies up.
     if kills.points.iter().any(|point| point.starts_with("daemon.draining")) || out.code != Some(0) {
@@ -315,15 +317,23 @@ fn stop(env: &Env, kills: &Kills, played: &mut Played) {
     }
 }
 
+/// Private dirs of checks.
+fn fleeting(env: &Env) -> Vec<PathBuf> {
+    let all = fs::read_dir(env.state_dir().join("sandbox")).into_iter().flatten().flatten();
+    let dirs = all.flat_map(|own| ["home", "tmp", "shm", "fetch"].map(|name| own.path().join(name)));
+    dirs.filter(|dir| dir.exists()).collect()
+}
+
 /// Temporary files that are still there.
 fn leftovers(env: &Env, played: &mut Played) {
+    for path in fleeting(env) {
+        played.findings.push(Finding::new(Fault::Temporary, format!("{} is left", path.display())));
+    }
     let mut dirs = vec![env.work(), env.root().join("run"), env.root().join("tmp"), env.state_dir()];
     while let Some(dir) = dirs.pop() {
         for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
             let (path, name) = (entry.path(), entry.file_name().to_string_lossy().into_owned());
-            let fleeting = path.starts_with(env.state_dir().join("sandbox"))
-                && matches!(name.as_str(), "home" | "tmp" | "shm" | "fetch");
-            if name.starts_with(".et-tmp") || name.contains(".tmp") || name.contains(".sock") || fleeting {
+            if name.starts_with(".et-tmp") || name.contains(".tmp") || name.contains(".sock") {
                 played.findings.push(Finding::new(Fault::Temporary, format!("{} is left", path.display())));
             } else if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
                 dirs.push(path);
