@@ -6,8 +6,8 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use proto::outcome::Outcome;
-use tests::env::{Env, KEY};
-use tests::model::Model;
+use tests::env::{Env, KEY, poll};
+use tests::model::{Model, PATIENCE};
 use tests::projects::stories;
 use tests::require_tool;
 use tests::torture::{
@@ -184,18 +184,27 @@ fn of_a_build_by_whichever_process() {
 
 #[test]
 fn what_is_given_up_leaves_no_temporary_file() {
-    let env = Env::new();
-    let model = Model::start(stories::wide(1));
-    env.config(&model);
-    // Again and again, so that the round is given up in the middle of a write.
-    env.set("ET_TEST_ABORT", "file.temporary");
-    let out = env.et(["run", "-o", "here", "--json", "--no-synthesize", "Write a part"]).run();
-    assert_eq!(out.assert_code(70).result().outcome, Outcome::Crashed);
-    assert_same_log(&env, &out);
-    let left: Vec<_> = fs::read_dir(env.work().join("here")).unwrap().flatten().map(|entry| entry.path()).collect();
-    assert!(left.is_empty(), "{left:?}");
-    assert_eq!(env.files_with(&[KEY]), Vec::<std::path::PathBuf>::new());
-    assert_nothing_left(env);
+    // Again and again, so that the round is given up in the middle of a write, and of a check.
+    for point in ["file.temporary", "round.check_ran"] {
+        let env = Env::new();
+        let model = Model::start(stories::wide(1));
+        env.config(&model);
+        env.set("ET_TEST_ABORT", point);
+        let run = ["run", "-o", "here", "--json", "--no-synthesize", "--check", "true", "Write a part"];
+        let out = env.et(run).run();
+        assert_eq!(out.assert_code(70).result().outcome, Outcome::Crashed);
+        assert_same_log(&env, &out);
+        let left = || {
+            let private = fs::read_dir(env.state_dir().join("sandbox")).into_iter().flatten().flatten();
+            let private = private.flat_map(|own| ["home", "tmp", "shm", "fetch"].map(|name| own.path().join(name)));
+            let tree = fs::read_dir(env.work().join("here")).unwrap().flatten().map(|entry| entry.path());
+            let temporary = tree.filter(|path| !path.ends_with("part-1.txt"));
+            private.filter(|path| path.exists()).chain(temporary).collect::<Vec<_>>()
+        };
+        assert!(poll(PATIENCE, || left().is_empty()), "{point}: {:?}", left());
+        assert_eq!(env.files_with(&[KEY]), Vec::<std::path::PathBuf>::new());
+        assert_nothing_left(env);
+    }
 }
 
 #[test]

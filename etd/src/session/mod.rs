@@ -183,6 +183,17 @@ impl Engine {
         for round in open {
             engine.enqueue(round);
         }
+        if !clean && sessions > 0 {
+            // What checks that died with the last daemon left in their private dirs goes before the first one here begins. It takes a
+            // while, and not every round that goes on comes to a check.
+            let sweeping = Arc::clone(&engine);
+            engine.tasks.spawn(async move {
+                tokio::select! {
+                    () = sweeping.stop.cancelled() => {}
+                    _ = sweeping.children.probe() => {}
+                }
+            });
+        }
         Ok(engine)
     }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -204,8 +204,9 @@ impl Driver<'_> {
                 let tap = running.tap();
                 self.guard.watch(tap.clone());
                 poll(LIMIT, || tap.count() > 0 || !running.is_running());
-                if let Some(line) = tap.lines().first() {
-                    let event: EventLine = serde_json::from_str(line).unwrap_or_else(|error| panic!("{line}: {error}"));
+                // An error is a line as well.
+                let first = tap.lines().first().and_then(|line| serde_json::from_str::<EventLine>(line).ok());
+                if let Some(event) = first {
                     let id = event.session.to_string();
                     self.guard.acknowledged(&id, 1);
                     return (id, Some(running));
@@ -268,19 +269,20 @@ impl Driver<'_> {
             let running = self.env.et(["session", "attach", id, "--json", "--from", "start"]).timeout(LIMIT).spawn();
             self.guard.watch(running.tap());
             let out = running.wait();
-            if let Some(code) = out.code {
+            if !cut_off(&out) {
                 let rounds = out.events().iter().filter(|line| matches!(line.event, Event::Result(_))).count();
                 assert_eq!(rounds, self.session.rounds.len(), "it ended before its rounds did: {out}");
-                return code;
+                return out.code.unwrap_or_default();
             }
         }
         panic!("nobody could watch session {}", self.at);
     }
 }
 
-/// Whether a client didn't come to its end: it was killed, or two daemons were while it started them, which it says.
+/// Whether a client didn't come to its end: it was killed, or so many daemons were while it asked that it gave up, and said so.
 fn cut_off(out: &Output) -> bool {
-    out.code.is_none() || (out.code == Some(69) && out.stderr.contains("died twice while it started"))
+    let gave_up = ["the daemon died twice while it started", "the daemon closed the connection"];
+    out.code.is_none() || (out.code == Some(69) && gave_up.iter().any(|words| out.stderr.contains(words)))
 }
 
 /// Stops the daemon; nothing may be left of it.
@@ -290,6 +292,8 @@ fn stop(env: &Env, kills: &Kills, played: &mut Played) {
         // One that was killed last leaves its socket to the next.
         let _ = env.et(["daemon", "start"]).timeout(LIMIT).run();
     }
+    // A daemon sweeps the private dirs of checks that died with the last one when it has the time.
+    poll(GOING, || fleeting(env).is_empty());
     let mut out = stop();
     // One that died on its way, or was about to, leaves its socket; the next one tidies up.
     if kills.points.iter().any(|point| point.starts_with("daemon.draining")) || out.code != Some(0) {
@@ -313,17 +317,23 @@ fn stop(env: &Env, kills: &Kills, played: &mut Played) {
     }
 }
 
+/// Private dirs of checks.
+fn fleeting(env: &Env) -> Vec<PathBuf> {
+    let all = fs::read_dir(env.state_dir().join("sandbox")).into_iter().flatten().flatten();
+    let dirs = all.flat_map(|own| ["home", "tmp", "shm", "fetch"].map(|name| own.path().join(name)));
+    dirs.filter(|dir| dir.exists()).collect()
+}
+
 /// Temporary files that are still there.
 pub(super) fn leftovers(env: &Env) -> Vec<Finding> {
-    let mut found = Vec::new();
+    let left = |path: &Path| Finding::new(Fault::Temporary, format!("{} is left", path.display()));
+    let mut found: Vec<Finding> = fleeting(env).iter().map(|path| left(path)).collect();
     let mut dirs = vec![env.work(), env.root().join("run"), env.root().join("tmp"), env.state_dir()];
     while let Some(dir) = dirs.pop() {
         for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
             let (path, name) = (entry.path(), entry.file_name().to_string_lossy().into_owned());
-            let fleeting = path.starts_with(env.state_dir().join("sandbox"))
-                && matches!(name.as_str(), "home" | "tmp" | "shm" | "fetch");
-            if name.starts_with(".et-tmp") || name.contains(".tmp") || name.contains(".sock") || fleeting {
-                found.push(Finding::new(Fault::Temporary, format!("{} is left", path.display())));
+            if name.starts_with(".et-tmp") || name.contains(".tmp") || name.contains(".sock") {
+                found.push(left(&path));
             } else if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
                 dirs.push(path);
             }
