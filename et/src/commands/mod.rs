@@ -12,6 +12,7 @@ use crate::config::secrets;
 use crate::context::Context;
 use crate::exit::{Problem, exit_code, tell};
 use crate::link::{Link, LinkError};
+use crate::text::{harmless_json, sanitize};
 use crate::view::View;
 use crate::view::json::Json;
 use crate::view::live::{self, Live};
@@ -102,8 +103,17 @@ fn dispatch(cli: Cli) -> Ended {
     ended
 }
 
-/// Prints lines on stdout. A broken pipe is no error.
+/// Prints lines on stdout, cleaned. A broken pipe is no error.
 fn print(text: &str) {
+    write_out(&sanitize(text));
+}
+
+/// Prints a JSON value on stdout, on one line.
+fn print_json(value: &serde_json::Value) {
+    write_out(&harmless_json(&value.to_string()));
+}
+
+fn write_out(text: &str) {
     let mut out = std::io::stdout().lock();
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.write_all(b"\n")).and_then(|()| out.flush());
 }
@@ -111,7 +121,7 @@ fn print(text: &str) {
 /// Prints a line on stderr, unless quiet.
 fn note(context: &Context, text: &str) {
     if !context.quiet {
-        let _ = writeln!(std::io::stderr(), "{}", crate::text::sanitize(text));
+        let _ = writeln!(std::io::stderr(), "{}", sanitize(text));
     }
 }
 
