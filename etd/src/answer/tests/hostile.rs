@@ -90,14 +90,20 @@ fn hostile_paths_are_refused_or_stay_below_the_work_dir() {
 
 #[test]
 fn a_path_of_two_lines_is_no_path() {
-    for answer in
-        ["===FILE: a\n/etc/x.txt===\nc\n===ENDFILE===", "===DELETE: a\r/etc/x.txt===\n", "===MOVE: a\n-> b===\n"]
-    {
-        let found = ask(answer, &[]);
-        assert!(
-            found.files.is_empty() && found.deletions.is_empty() && found.moves.is_empty(),
-            "{answer:?}: {found:?}"
-        );
+    for line in ["\n", "\r", "\r\n", "\u{2028}", "\u{85}", "\u{b}"] {
+        for answer in [
+            format!("===FILE: a{line}/etc/x.txt===\nc\n===ENDFILE===\n"),
+            format!("===DELETE: a{line}/etc/x.txt===\n"),
+            format!("===MOVE: a{line}/etc/x.txt -> b===\n"),
+            format!("<file path=\"a{line}/etc/x.txt\">\nc\n</file>\n"),
+        ] {
+            let found = ask(&answer, &[]);
+            let moved = found.moves.iter().flat_map(|(from, to)| [from, to]);
+            for path in found.files.iter().map(|file| &file.path).chain(moved).chain(&found.deletions) {
+                let text = path.as_str();
+                assert!(!text.starts_with('/') && !text.chars().any(char::is_control), "{answer:?}: {text:?}");
+            }
+        }
     }
 }
 
@@ -122,7 +128,8 @@ fn ten_thousand_files_are_read_in_time() {
 
 #[test]
 fn an_answer_as_long_as_a_provider_may_give_is_read_in_time() {
-    let size = 16 << 20;
+    // What is linear here is at most eight times as long at the limit of a provider.
+    let size = 2 << 20;
     for (what, text) in [
         ("lines", "===FILE: a.txt===\n".to_owned() + &"a line of text\n".repeat(size / 15) + "===ENDFILE===\n"),
         ("one line", "===FILE: a.txt===\n".to_owned() + &"x".repeat(size) + "\n===ENDFILE===\n"),
