@@ -31,8 +31,8 @@ converge: ## a simulated programmer with mistakes in every format, with et, a na
 	@$(CARGO) build --workspace --bins --features etd/test-hooks,et/test-hooks
 	@./target/debug/converge $(ARGS)
 
-fuzz: ## look for texts that break the readers of answers and of tool output; FUZZ_SECONDS (3600) each, one after the other
-	@FUZZ_SECONDS=$${FUZZ_SECONDS:-3600} $(CARGO) test --quiet --release -p etd --lib fuzz:: -- --nocapture --test-threads=1
+fuzz: ## look for texts and bytes that break what reads answers, tools, configs and the wire; FUZZ_SECONDS (3600) each, one by one
+	@FUZZ_SECONDS=$${FUZZ_SECONDS:-3600} $(CARGO) test --quiet --release -p proto -p et -p etd --lib --test suite fuzz:: -- --nocapture --test-threads=1
 
 install: build ## copy both binaries to PREFIX/bin (default ~/.local)
 	@install -d "$${PREFIX:-$$HOME/.local}/bin"

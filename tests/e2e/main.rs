@@ -12,6 +12,7 @@ mod durable;
 mod edits;
 mod escape;
 mod harness;
+mod hostile;
 mod looks;
 mod newcomer;
 mod outcomes;

@@ -8,6 +8,8 @@
 
 mod connection;
 pub mod endpoint;
+#[cfg(test)]
+mod fuzz;
 pub mod lock;
 pub mod log;
 pub mod process;
