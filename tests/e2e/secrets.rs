@@ -277,7 +277,7 @@ fn a_panic_tells_its_place_and_not_its_words() {
     let mut outputs = Vec::new();
     for args in [&["session", "list"][..], &["session", "list", "--json"], &["run", "-o", ".", "write"]] {
         let out = env.et(args).env("ET_TEST_PANIC", format!("client.connected=about {KEY}")).run();
-        out.assert_code(70).assert_stderr("error: et itself failed, at et/src/link/attempt.rs:");
+        out.assert_code(70).assert_stderr("error: et itself failed, at proto/src/hooks.rs:");
         outputs.push(out);
     }
     assert_eq!(outputs[1].json()["exit_code"], 70);

@@ -10,7 +10,7 @@ const STEERING: &str = "\u{1b}[2J\u{1b}[31mcrimson\u{1b}]0;owned\u{7}\u{1b}]8;;h
     \u{1b}]52;c;cm0gLXJm\u{7}\u{1b}[6n\u{1b}P$q\"p\u{1b}\\\u{9b}31m\u{9d}52;c;eA==\u{9c}\u{202e}drowkcab\u{2066}\u{61c}\u{200f}\u{2028}\
     \u{8}\u{8}\u{7f}\u{85}\u{90}\rover";
 /// The same as a check prints it.
-const PRINTF: &str = r#"printf 'one.txt:1: error: E \033[2J\033[31mcrimson\033]0;owned\007\033]8;;http://evil.invalid\033\\link\033]52;c;cm0gLXJm\007\033[6n\302\2333\302\235\342\200\256\rover\n'; printf '\233raw\377\n' >&2; exit 1"#;
+const PRINTF: &str = r#"printf 'one.txt:1: error: E \033[2J\033[31mcrimson\033]0;owned\007\033]8;;http://evil.invalid\033\\link\033]52;c;cm0gLXJm\007\033[6n\302\2333\302\235\342\200\256\r\n'; printf '\233raw\377\n' >&2; exit 1"#;
 
 /// Whether a terminal obeys a character that isn't of our own making.
 fn obeyed(c: char) -> bool {
@@ -47,6 +47,7 @@ fn story() -> Story {
         .says("work/one", &answer)
         .file(&two, "two.txt", "the second\n")
         .score("one", 9, &format!("good {STEERING}"))
+        .scores(9)
         .no_fix()
         .models([format!("model{STEERING}\nscripted: 9 models").as_str(), "scripted"])
         .synthesis(&format!("It is {STEERING} done"))
