@@ -63,7 +63,7 @@ fn nothing_that_a_terminal_obeys_comes_out_of_any_command() {
     let yaml = Config::one(&model, Wire::OpenAi).reviewer("main").yaml();
     fs::write(&path, yaml.replace("$ET_TEST_KEY", "literal-key")).unwrap();
     env.set("ET_CONFIG", path.to_str().unwrap());
-    let dir = format!("dir\u{1b}]0;x\u{7}\u{9b}31m\u{202e}");
+    let dir = "dir\u{1b}]0;x\u{7}\u{9b}31m\u{202e}".to_owned();
     env.write(&format!("{dir}/name\u{1b}[31m.txt"), "x\n");
     let task = format!("write {STEERING}");
     let args = [
