@@ -6,7 +6,7 @@ use std::io::Write;
 use proto::outcome::exit;
 
 use crate::link::LinkError;
-use crate::text::sanitize;
+use crate::text::{harmless_json, sanitize};
 
 /// What went wrong, what to do about it, and the exit code that says so.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,7 +81,7 @@ pub(crate) fn tell(problem: &Problem, json: bool, out: &mut dyn Write, err: &mut
             "message": problem.message,
             "hint": problem.hint,
         });
-        let _ = writeln!(out, "{line}");
+        let _ = writeln!(out, "{}", harmless_json(&line.to_string()));
         let _ = out.flush();
     }
     let _ = writeln!(err, "error: {}", sanitize(&problem.message));

@@ -42,8 +42,12 @@ pub(crate) fn task(args: &TaskArgs, cwd: &Path, stdin: &mut dyn Read) -> Result<
         (None, Some(file)) if file.as_os_str() == "-" => from_stdin(stdin)?,
         (None, Some(file)) => {
             let path = cwd.join(file);
-            std::fs::read(&path)
-                .map_err(|error| Problem::usage(format!("reading the task from {}: {error}", path.display())))?
+            // It may be a pipe, and one without an end.
+            let mut bytes = Vec::new();
+            std::fs::File::open(&path)
+                .and_then(|file| file.take(MAX_TASK as u64 + 1).read_to_end(&mut bytes))
+                .map_err(|error| Problem::usage(format!("reading the task from {}: {error}", path.display())))?;
+            bytes
         }
         (None, None) => {
             return Err(Problem::usage("a task is missing")

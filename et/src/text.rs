@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// The text with everything that could steer a terminal made visible: control characters except newline and tab, and marks
-/// that reorder what is shown.
+/// that reorder or hide what is shown.
 pub(crate) fn sanitize(text: &str) -> String {
     let mut clean = String::with_capacity(text.len());
     let mut chars = text.chars().peekable();
@@ -13,8 +13,31 @@ pub(crate) fn sanitize(text: &str) -> String {
             '\r' if chars.peek() == Some(&'\n') => {}
             '\u{0}'..='\u{1f}' => clean.push(char::from_u32(0x2400 + c as u32).unwrap_or('\u{fffd}')),
             '\u{7f}' => clean.push('\u{2421}'),
-            '\u{80}'..='\u{9f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => clean.push('\u{fffd}'),
+            c if steers(c) => clean.push('\u{fffd}'),
             _ => clean.push(c),
+        }
+    }
+    clean
+}
+
+/// Whether a character outside ASCII steers a terminal: C1 controls, marks of direction, separators of lines and paragraphs, and the
+/// tags and annotations that nobody sees.
+fn steers(c: char) -> bool {
+    matches!(c,
+        '\u{80}'..='\u{9f}'
+        | '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+        | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
+
+/// A JSON text that steers no terminal: what JSON lets stand in a string though a terminal obeys it is escaped. It means the same.
+pub(crate) fn harmless_json(json: &str) -> String {
+    let mut clean = String::with_capacity(json.len());
+    for c in json.chars() {
+        if c == '\u{7f}' || steers(c) {
+            // Outside ASCII and control characters only strings have characters, so an escape is right wherever this stands.
+            clean.extend(c.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")));
+        } else {
+            clean.push(c);
         }
     }
     clean
@@ -218,9 +241,29 @@ mod tests {
             ("over\rwrite", "over␍write"),
             ("\u{9b}31m", "\u{fffd}31m"),
             ("a\u{202e}b", "a\u{fffd}b"),
+            ("\u{1b}]8;;http://evil\u{1b}\\here", "␛]8;;http://evil␛\\here"),
+            ("\u{1b}]52;c;cm0gLXJm\u{7}", "␛]52;c;cm0gLXJm␇"),
+            ("\u{9d}52;c;x\u{9c}", "\u{fffd}52;c;x\u{fffd}"),
+            ("\u{90}q\u{85}\u{7f}\u{0}\u{8}", "\u{fffd}q\u{fffd}␡␀␈"),
+            ("a\u{200f}b\u{61c}c\u{2067}d", "a\u{fffd}b\u{fffd}c\u{fffd}d"),
+            ("one\u{2028}two\u{2029}", "one\u{fffd}two\u{fffd}"),
+            ("tag\u{e0041}", "tag\u{fffd}"),
+            ("👩\u{200d}💻 نمی\u{200c}خواهم", "👩\u{200d}💻 نمی\u{200c}خواهم"),
         ] {
             assert_eq!(sanitize(text), clean);
         }
+    }
+
+    #[test]
+    fn json_steers_no_terminal_and_means_the_same() {
+        for text in ["plain ü", "\u{1b}[31m\u{9b}31m", "\u{202e}\u{7f}\u{2028}\"\\", "\u{e0041}\u{85}"] {
+            let json = serde_json::json!({ text: [text] }).to_string();
+            let clean = harmless_json(&json);
+            assert!(!clean.chars().any(|c| c.is_control() || steers(c)), "{clean:?}");
+            let back: serde_json::Value = serde_json::from_str(&clean).unwrap();
+            assert_eq!(back[text][0], text);
+        }
+        assert_eq!(harmless_json("{\"a\":\"ü\"}"), "{\"a\":\"ü\"}");
     }
 
     #[test]

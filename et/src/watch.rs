@@ -17,6 +17,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 use crate::context::Context;
 use crate::exit::Problem;
 use crate::link::{self, ConnectOptions, Link, LinkError};
+use crate::text::one_line;
 use crate::view::View;
 
 /// How long a lost daemon is looked for.
@@ -436,9 +437,10 @@ pub(crate) fn needs_text(names: &[SecretRef], come_back: &str) -> String {
     format!("the round waits for credentials: {}. Set them and run: {come_back}", credentials(names))
 }
 
-/// Credentials as a person knows them: variables by their names.
+/// Credentials as a person knows them: variables by their names. Cleaned, since paths and names of providers are among them.
 pub(crate) fn credentials(names: &[SecretRef]) -> String {
-    let names: Vec<&str> = names.iter().map(|name| name.0.strip_prefix("env:").unwrap_or(&name.0)).collect();
+    let names: Vec<String> =
+        names.iter().map(|name| one_line(name.0.strip_prefix("env:").unwrap_or(&name.0), 500)).collect();
     names.join(", ")
 }
 

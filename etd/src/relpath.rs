@@ -98,8 +98,14 @@ impl RelPath {
     /// The form in which two paths that a case-insensitive file system takes for one are equal.
     #[must_use]
     pub fn folded(&self) -> String {
-        self.0.to_lowercase()
+        fold_case(&self.0)
     }
+}
+
+/// The form in which two names that differ only by case are equal: there and back, since some letters (the long s, the dotless i, the
+/// final sigma) have a capital that another small letter shares.
+pub(crate) fn fold_case(name: &str) -> String {
+    if name.is_ascii() { name.to_ascii_lowercase() } else { name.to_uppercase().to_lowercase() }
 }
 
 impl TryFrom<String> for RelPath {

@@ -3,11 +3,12 @@
 //! Without the feature `test-hooks` every function here is empty, and a release never has that feature. With it, `ET_TEST_PAUSES`
 //! (`name=200ms,other=1s`) makes the process sleep at a point, and `ET_TEST_ABORT` (`name`, or `name#3` for the third time that the
 //! point is passed) makes it kill itself there with SIGKILL. With `ET_TEST_ABORT_ONCE` (a dir) that happens at each such point only once,
-//! whatever process passes it: a daemon that is started again goes on.
+//! whatever process passes it: a daemon that is started again goes on. `ET_TEST_PANIC` (`name=words`) makes it panic there with those
+//! words, as if it had quoted what it was working on.
 
 /// Variables that autostart hands on besides the allow-list; none without the feature.
 pub const ENV: &[&str] = if cfg!(feature = "test-hooks") {
-    &["ET_TEST_PAUSES", "ET_TEST_ABORT", "ET_TEST_ABORT_ONCE", WITHOUT, SANDBOX, VERSION]
+    &["ET_TEST_PAUSES", "ET_TEST_ABORT", "ET_TEST_ABORT_ONCE", "ET_TEST_PANIC", WITHOUT, SANDBOX, VERSION]
 } else {
     &[]
 };
@@ -90,6 +91,10 @@ mod armed {
         if abort.split(',').any(|point| due(point, name, times)) && first(name) {
             // No destructor runs and nothing is flushed: as if the machine's power had gone, for this process.
             let _ = nix::sys::signal::raise(nix::sys::signal::Signal::SIGKILL);
+        }
+        let panic = std::env::var("ET_TEST_PANIC").unwrap_or_default();
+        if let Some((_, words)) = panic.split_once('=').filter(|(point, _)| due(point, name, times)) {
+            std::panic::panic_any(words.to_owned());
         }
         duration(&std::env::var("ET_TEST_PAUSES").unwrap_or_default(), name)
     }

@@ -15,6 +15,7 @@ mod durable;
 mod edits;
 mod escape;
 mod harness;
+mod hostile;
 mod keeping;
 mod kills;
 mod looks;

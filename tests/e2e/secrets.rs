@@ -4,8 +4,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use proto::event::Event;
-use tests::env::{Config, Env, KEY, KEY_VARIABLE, Output};
-use tests::model::{Echo, Fault, Model, RetryAfter, Story, Sub, Wire};
+use tests::env::{Config, Env, KEY, KEY_VARIABLE, Output, poll};
+use tests::model::{Echo, Fault, Model, PATIENCE, RetryAfter, Story, Sub, Wire};
 use tests::projects::stories::tiny;
 
 /// A secret in every form in which it may turn up.
@@ -37,7 +37,7 @@ fn assert_nowhere(env: &Env, secret: &str, allowed: &[&std::path::Path], outputs
 }
 
 /// What a provider may do to one call each; all happen in one round.
-fn faults() -> Vec<(&'static str, Fault)> {
+fn faults(secret: &str) -> Vec<(&'static str, Fault)> {
     vec![
         ("echo-401", Fault::EchoKey(401, Echo::Plain)),
         ("echo-400", Fault::EchoKey(400, Echo::Url)),
@@ -52,6 +52,13 @@ fn faults() -> Vec<(&'static str, Fault)> {
         ("malformed", Fault::Malformed),
         ("in-stream", Fault::ErrorInStream),
         ("redirect", Fault::Redirect("http://127.0.0.1:1/v1".to_owned())),
+        (
+            "redirect-key",
+            Fault::Redirect(format!("http://127.0.0.1:1/{}/{secret}", utf8_percent_encode(secret, NON_ALPHANUMERIC))),
+        ),
+        ("unauthorised", Fault::Status(401)),
+        ("not-found", Fault::Status(404)),
+        ("down", Fault::Status(503)),
         ("empty", Fault::Empty),
         ("length", Fault::LengthCut),
         ("stall", Fault::Stall),
@@ -60,8 +67,8 @@ fn faults() -> Vec<(&'static str, Fault)> {
 }
 
 /// A round in which every fault happens to a worker of its own, with a reviewer beside it.
-fn story_of_faults() -> Story {
-    let faults = faults();
+fn story_of_faults(secret: &str) -> Story {
+    let faults = faults(secret);
     let subs: Vec<Sub> =
         faults.iter().map(|(id, _)| Sub::new(id, "A part").owns([format!("{id}.txt").as_str()])).collect();
     faults.iter().fold(Story::new().plan(subs), |story, (id, fault)| {
@@ -73,7 +80,7 @@ fn story_of_faults() -> Story {
 /// Lets every fault happen to a provider of this format and looks for its secret everywhere.
 fn every_fault(wire: Wire, provider: &str, secret: &str) {
     let env = Env::new();
-    let model = Model::start(story_of_faults());
+    let model = Model::start(story_of_faults(secret));
     let fields = format!("type: {}, base_url: \"{}\", {provider}", wire.provider_type(), model.base_url(wire));
     let config = Config::new()
         .provider_yaml("scripted", &fields)
@@ -83,7 +90,7 @@ fn every_fault(wire: Wire, provider: &str, secret: &str) {
         .extra("timeouts: { first_token: 1s, between_tokens: 200ms }");
     let own = env.write_config(&config);
     env.set("ET_LOG", "debug");
-    let run = env.et(["run", "-o", ".", "--json", "--check", "env; false", "--workers", "17", "do all parts"]).run();
+    let run = env.et(["run", "-o", ".", "--json", "--check", "env; false", "--workers", "21", "do all parts"]).run();
     // Three are refused for their key or request, and the check is red anyway.
     assert_ne!(run.code, Some(0), "{run}");
     let failed = run.events().iter().filter(|line| matches!(line.event, Event::WorkerFailed { .. })).count();
@@ -185,4 +192,108 @@ fn the_password_of_a_proxy_leaks_nowhere() {
     outputs[0].assert_code(3).assert_stdout("remote  http://elsewhere.invalid/v1");
     assert_nowhere(&env, password, &[], &outputs);
     assert_nowhere(&env, "proxy-pass%2Bword-0123456789", &[], &outputs);
+}
+
+/// The processes that descend from this one, itself included.
+fn descendants(of: u32) -> Vec<u32> {
+    let parents: Vec<(u32, u32)> = std::fs::read_dir("/proc")
+        .unwrap()
+        .filter_map(|entry| entry.unwrap().file_name().to_str()?.parse::<u32>().ok())
+        .filter_map(|pid| {
+            let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+            // The name in parentheses may hold anything; fields are counted behind it.
+            Some((pid, stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()?))
+        })
+        .collect();
+    let mut found = vec![of];
+    let mut next = 0;
+    while let Some(&parent) = found.get(next) {
+        found.extend(parents.iter().filter(|(_, of)| *of == parent).map(|(pid, _)| *pid));
+        next += 1;
+    }
+    found
+}
+
+#[test]
+fn no_process_shows_a_key_or_leaves_a_core() {
+    if !cfg!(target_os = "linux") {
+        // There is no such file system to look at.
+        return;
+    }
+    let env = Env::new();
+    let model = Model::start(tiny());
+    env.write_config(&Config::one(&model, Wire::OpenAi).extra("check: { env: [NAMED_TOKEN] }"));
+    env.set("NAMED_TOKEN", "a-token-that-the-config-names");
+    env.set("OTHER_TOKEN", "a-token-that-nobody-named");
+    let check = "touch began; while ! test -e go; do sleep 0.05; done";
+    let running = env.et_spawn(["run", "-o", ".", "--iterate", "--json", "--check", check, "write"]);
+    running.wait_for_event(|line| matches!(line.event, Event::CheckStarted { .. }));
+    assert!(poll(PATIENCE, || env.has("began")));
+    let daemon = env.daemon_pid().unwrap();
+    let all = descendants(daemon);
+    // The daemon, what confines, and the check.
+    assert!(all.len() >= 3, "{all:?}");
+    let mut named = false;
+    for pid in all {
+        let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+        let limits = std::fs::read_to_string(format!("/proc/{pid}/limits")).unwrap_or_default();
+        // A `sleep` may have ended by now.
+        if let Some(core) = limits.lines().find(|line| line.starts_with("Max core file size")) {
+            assert_eq!(core.split_whitespace().skip(4).take(2).collect::<Vec<_>>(), ["0", "0"], "{name}: {core}");
+        }
+        for file in ["cmdline", "environ"] {
+            let bytes = std::fs::read(format!("/proc/{pid}/{file}"));
+            if pid == daemon && file == "environ" && !nix::unistd::geteuid().is_root() {
+                assert!(bytes.is_err(), "the daemon's memory and environment are open to other processes of the user");
+            }
+            let text = String::from_utf8_lossy(&bytes.unwrap_or_default()).into_owned();
+            for form in forms(KEY) {
+                assert!(!text.contains(&form), "{file} of {name} ({pid}) shows the key");
+            }
+            assert!(!text.contains("a-token-that-nobody-named"), "{file} of {name} ({pid})");
+            named |= file == "environ" && text.contains("a-token-that-the-config-names");
+            // Only what is asked for goes to a check, and not by way of the daemon.
+            assert!(pid != daemon || !text.contains("a-token-that-the-config-names"), "{file} of the daemon");
+        }
+        // What is open leads to nothing that holds a key.
+        for entry in std::fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten() {
+            let leads = std::fs::read_link(entry.path()).unwrap_or_default();
+            let own = pid == daemon || !leads.starts_with(env.state_dir());
+            assert!(own && !leads.ends_with("electrictown.yaml"), "{name} ({pid}) has {} open", leads.display());
+        }
+    }
+    assert!(named, "nobody has what the config names");
+    env.write("go", "");
+    running.wait().assert_ok();
+}
+
+#[test]
+fn a_panic_tells_its_place_and_not_its_words() {
+    let env = Env::new();
+    let model = Model::start(tiny());
+    env.config(&model);
+    env.et(["session", "list"]).run().assert_ok();
+    // In the client, with the key in the words.
+    let mut outputs = Vec::new();
+    for args in [&["session", "list"][..], &["session", "list", "--json"], &["run", "-o", ".", "write"]] {
+        let out = env.et(args).env("ET_TEST_PANIC", format!("client.connected=about {KEY}")).run();
+        out.assert_code(70).assert_stderr("error: et itself failed, at proto/src/hooks.rs:");
+        outputs.push(out);
+    }
+    assert_eq!(outputs[1].json()["exit_code"], 70);
+    env.et(["daemon", "stop"]).run().assert_ok();
+    // In the daemon, in the middle of a round.
+    env.set("ET_TEST_PANIC", format!("round.write_intended=about {KEY}"));
+    let running = env.et_spawn(["run", "-o", ".", "--json", "write"]);
+    assert!(poll(PATIENCE, || env.daemon_log().contains("panic at ")));
+    env.unset("ET_TEST_PANIC");
+    for args in
+        [&["session", "list"][..], &["session", "show", "last"], &["daemon", "logs"], &["session", "kill", "last"]]
+    {
+        outputs.push(env.et(args).run().assert_ok().clone());
+    }
+    outputs.push(running.wait());
+    env.et(["daemon", "stop"]).run().assert_ok();
+    assert_nowhere(&env, KEY, &[], &outputs);
+    assert!(!env.daemon_log().contains("about "), "{}", env.daemon_log());
 }

@@ -5,11 +5,11 @@ use std::io::{Read, Seek, SeekFrom};
 use proto::endpoint::{DAEMON_LOG_FILE, state_dir};
 use proto::outcome::exit;
 
-use super::{Ended, print};
+use super::{Ended, print, print_json};
 use crate::context::Context;
 use crate::exit::Problem;
 use crate::link;
-use crate::text::{bytes, sanitize};
+use crate::text::bytes;
 
 /// The end of the log that is shown, in bytes.
 const LOG_TAIL: u64 = 256 * 1024;
@@ -60,7 +60,7 @@ pub(super) async fn status(context: &Context) -> Ended {
         };
         let fields: serde_json::Map<String, serde_json::Value> =
             status.fields.iter().map(|(name, text)| (name.clone(), value(name, text))).collect();
-        print(&serde_json::Value::from(fields).to_string());
+        print_json(&serde_json::Value::from(fields));
     } else {
         let shown = |name: &String, text: &String| match status.number(name) {
             Some(number) if name.ends_with("_bytes") => bytes(number),
@@ -68,7 +68,7 @@ pub(super) async fn status(context: &Context) -> Ended {
         };
         let lines: Vec<String> =
             status.fields.iter().map(|(name, text)| format!("{name}: {}", shown(name, text))).collect();
-        print(&sanitize(&lines.join("\n")));
+        print(&lines.join("\n"));
     }
     Ok(0)
 }
@@ -86,11 +86,11 @@ pub(super) fn logs(context: &Context) -> Ended {
         Err(error) => return Err(Problem::state(format!("reading {}: {error}", path.display()))),
     };
     if context.json {
-        print(&serde_json::json!({ "path": path, "lines": text.lines().collect::<Vec<_>>() }).to_string());
+        print_json(&serde_json::json!({ "path": path, "lines": text.lines().collect::<Vec<_>>() }));
     } else if text.is_empty() {
         super::note(context, &format!("{} is empty", path.display()));
     } else {
-        print(sanitize(&text).trim_end());
+        print(text.trim_end());
     }
     Ok(0)
 }
@@ -108,7 +108,7 @@ fn tail(path: &std::path::Path) -> std::io::Result<String> {
 
 fn say(context: &Context, state: &str, text: &str) {
     if context.json {
-        print(&serde_json::json!({ "state": state, "running": state == "running" }).to_string());
+        print_json(&serde_json::json!({ "state": state, "running": state == "running" }));
     } else if !context.quiet {
         print(text);
     }

@@ -4,7 +4,7 @@ use std::io::{IsTerminal, Write};
 
 use proto::message::{Diff, Diffed, FileDiff, Reply, Request};
 
-use super::{Ended, answers, note, print};
+use super::{Ended, answers, note, print_json};
 use crate::args::IdRound;
 use crate::context::Context;
 use crate::exit::Problem;
@@ -24,7 +24,7 @@ pub(super) async fn run(context: &Context, args: &IdRound) -> Ended {
         })
         .collect::<Result<_, _>>()?;
     if context.json {
-        print(&serde_json::json!({ "session": session, "round": round, "files": files }).to_string());
+        print_json(&serde_json::json!({ "session": session, "round": round, "files": files }));
         return Ok(0);
     }
     note(context, &format!("round {round} of {} changed {}", session.short(), plural(files.len(), "file")));

@@ -2,7 +2,7 @@
 
 use proto::message::{Kill, Reply, Request};
 
-use super::{Ended, ask, print};
+use super::{Ended, ask, print, print_json};
 use crate::context::Context;
 use crate::exit::Problem;
 use crate::request;
@@ -14,7 +14,7 @@ pub(super) async fn run(context: &Context, id: &str) -> Ended {
         other => return Err(Problem::unexpected(&other)),
     };
     if context.json {
-        print(&serde_json::json!({ "session": killed.session, "rounds": killed.rounds }).to_string());
+        print_json(&serde_json::json!({ "session": killed.session, "rounds": killed.rounds }));
     } else if !context.quiet {
         let numbers: Vec<String> = killed.rounds.iter().map(u32::to_string).collect();
         let what = match numbers.as_slice() {

@@ -2,10 +2,10 @@
 
 use proto::message::{List, Reply, Request, SessionSummary};
 
-use super::{Ended, ago, ask, note, print};
+use super::{Ended, ago, ask, note, print, print_json};
 use crate::context::Context;
 use crate::exit::Problem;
-use crate::text::{one_line, sanitize};
+use crate::text::one_line;
 
 pub(super) async fn run(context: &Context) -> Ended {
     let sessions = match ask(context, Request::List(List {})).await? {
@@ -13,7 +13,7 @@ pub(super) async fn run(context: &Context) -> Ended {
         other => return Err(Problem::unexpected(&other)),
     };
     if context.json {
-        print(&serde_json::json!({ "sessions": sessions }).to_string());
+        print_json(&serde_json::json!({ "sessions": sessions }));
         return Ok(0);
     }
     if sessions.is_empty() {
@@ -38,6 +38,6 @@ fn line(session: &SessionSummary) -> String {
         session.rounds,
         if session.rounds == 1 { "round " } else { "rounds" },
         ago(session.updated_ms),
-        sanitize(&one_line(&session.task, 70)),
+        one_line(&session.task, 70),
     )
 }

@@ -1,7 +1,9 @@
 //! One file per command, and what they share.
 
 use std::io::Write;
+use std::panic::AssertUnwindSafe;
 use std::process::ExitCode;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use proto::id::SessionId;
 use proto::message::{Provide, Queued, Reply, Request, SecretValue, SessionName, Show, Shown};
@@ -12,6 +14,7 @@ use crate::config::secrets;
 use crate::context::Context;
 use crate::exit::{Problem, exit_code, tell};
 use crate::link::{Link, LinkError};
+use crate::text::{harmless_json, sanitize};
 use crate::view::View;
 use crate::view::json::Json;
 use crate::view::live::{self, Live};
@@ -44,7 +47,14 @@ type Ended = Result<u8, Problem>;
 pub fn main() -> ExitCode {
     let words: Vec<std::ffi::OsString> = std::env::args_os().collect();
     let json = args::wants_json(&words);
-    let ended = match args::parse(&words) {
+    // Only the place: the words of a panic may quote what was being worked on, and that may be a key.
+    let place = Arc::new(Mutex::new(None));
+    let seen = Arc::clone(&place);
+    std::panic::set_hook(Box::new(move |panic| {
+        let mut first = seen.lock().unwrap_or_else(PoisonError::into_inner);
+        first.get_or_insert(panic.location().map_or_else(|| "an unknown place".to_owned(), ToString::to_string));
+    }));
+    let parsed = std::panic::catch_unwind(AssertUnwindSafe(|| match args::parse(&words) {
         Ok(cli) => dispatch(cli),
         Err(Stop::Print(text)) => {
             // A broken pipe is no error.
@@ -52,7 +62,12 @@ pub fn main() -> ExitCode {
             Ok(0)
         }
         Err(Stop::Wrong(problem)) => Err(problem),
-    };
+    }));
+    let ended = parsed.unwrap_or_else(|_| {
+        let place = place.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or_default();
+        Err(Problem::new(exit::SOFTWARE, format!("et itself failed, at {place}"))
+            .hint("a round that was running goes on: et session list shows it"))
+    });
     if let Err(problem) = &ended {
         tell(problem, json, &mut std::io::stdout(), &mut std::io::stderr());
     }
@@ -104,8 +119,17 @@ fn dispatch(cli: Cli) -> Ended {
     ended
 }
 
-/// Prints lines on stdout. A broken pipe is no error.
+/// Prints lines on stdout, cleaned. A broken pipe is no error.
 fn print(text: &str) {
+    write_out(&sanitize(text));
+}
+
+/// Prints a JSON value on stdout, on one line.
+fn print_json(value: &serde_json::Value) {
+    write_out(&harmless_json(&value.to_string()));
+}
+
+fn write_out(text: &str) {
     let mut out = std::io::stdout().lock();
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.write_all(b"\n")).and_then(|()| out.flush());
 }
@@ -113,7 +137,7 @@ fn print(text: &str) {
 /// Prints a line on stderr, unless quiet.
 fn note(context: &Context, text: &str) {
     if !context.quiet {
-        let _ = writeln!(std::io::stderr(), "{}", crate::text::sanitize(text));
+        let _ = writeln!(std::io::stderr(), "{}", sanitize(text));
     }
 }
 

@@ -5,18 +5,22 @@ use std::path::Path;
 use proto::config::{Config, RoleConfig};
 use proto::message::{ModelList, Models, Reply, Request};
 
-use super::{Ended, ask, notes, print};
+use super::{Ended, ask, notes, print, print_json};
 use crate::config::{self, Loaded};
 use crate::context::Context;
 use crate::exit::Problem;
-use crate::text::{plural, sanitize};
+use crate::text::{one_line, plural};
 
 pub(super) async fn run(context: &Context, file: Option<&Path>) -> Ended {
     let loaded = config::load(file, &context.cwd, &Context::var)?;
     notes(context, &loaded.notes);
     let config = loaded.config.clone();
     let list = offers(context, loaded).await?;
-    print(&if context.json { json(&config, &list).to_string() } else { sanitize(&text(&config, &list)) });
+    if context.json {
+        print_json(&json(&config, &list));
+    } else {
+        print(&text(&config, &list));
+    }
     Ok(0)
 }
 
@@ -77,10 +81,13 @@ fn text(config: &Config, list: &ModelList) -> String {
     }
     for provider in &list.providers {
         match &provider.error {
-            Some(error) => lines.push(format!("{}: {error}", provider.provider)),
+            Some(error) => lines.push(format!("{}: {}", provider.provider, one_line(error, 1000))),
             None => {
                 lines.push(format!("{}: {}", provider.provider, plural(provider.models.len(), "model")));
-                lines.extend(provider.models.iter().map(|model| format!("  {}/{model}", provider.provider)));
+                // On one line each: a name may hold anything.
+                lines.extend(
+                    provider.models.iter().map(|model| format!("  {}/{}", provider.provider, one_line(model, 200))),
+                );
             }
         }
     }

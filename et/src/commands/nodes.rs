@@ -5,10 +5,10 @@ use std::path::Path;
 use proto::outcome::exit;
 
 use super::models::offers;
-use super::{Ended, notes, print};
+use super::{Ended, notes, print, print_json};
 use crate::config;
 use crate::context::Context;
-use crate::text::{one_line, sanitize};
+use crate::text::one_line;
 
 pub(super) async fn run(context: &Context, file: Option<&Path>) -> Ended {
     let loaded = config::load(file, &context.cwd, &Context::var)?;
@@ -30,7 +30,7 @@ pub(super) async fn run(context: &Context, file: Option<&Path>) -> Ended {
                 })
             })
             .collect();
-        print(&serde_json::json!({ "nodes": nodes }).to_string());
+        print_json(&serde_json::json!({ "nodes": nodes }));
     } else {
         let width = list.providers.iter().map(|node| node.provider.chars().count()).max().unwrap_or(0);
         for node in &list.providers {
@@ -38,7 +38,7 @@ pub(super) async fn run(context: &Context, file: Option<&Path>) -> Ended {
                 None => format!("answers in {} ms", node.latency_ms),
                 Some(error) => one_line(error, 200),
             };
-            print(&sanitize(&format!("{:<width$}  {}  {state}", node.provider, url(&node.provider))));
+            print(&format!("{:<width$}  {}  {state}", node.provider, url(&node.provider)));
         }
     }
     Ok(if list.providers.iter().any(|node| node.error.is_none()) { 0 } else { exit::PROVIDER })

@@ -70,7 +70,7 @@ pub(super) fn environment(config: &Config, secrets: &mut Vec<SecretValue>) -> cr
 /// The ids of what was queued: the session alone on stdout, or both as JSON.
 pub(super) fn print_queued(context: &Context, queued: &Queued) {
     if context.json {
-        super::print(&serde_json::json!({ "session": queued.session, "round": queued.round }).to_string());
+        super::print_json(&serde_json::json!({ "session": queued.session, "round": queued.round }));
     } else {
         super::print(&queued.session.to_string());
     }

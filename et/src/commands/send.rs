@@ -3,7 +3,7 @@
 use proto::message::{Request, Send};
 
 use super::run::environment;
-use super::{Ended, idempotency_key, notes, print, provide, queue};
+use super::{Ended, idempotency_key, notes, print, print_json, provide, queue};
 use crate::args;
 use crate::config;
 use crate::context::Context;
@@ -47,7 +47,7 @@ pub(super) async fn run(context: &Context, args: &args::Send) -> Ended {
     let queued = queue(context, request).await.map_err(|problem| unknown_hint(problem, &args.id))?;
     provide(context, &queued).await?;
     if context.json {
-        print(&serde_json::json!({ "session": queued.session, "round": queued.round }).to_string());
+        print_json(&serde_json::json!({ "session": queued.session, "round": queued.round }));
     } else if !context.quiet {
         print(&format!("round {} of {}", queued.round, queued.session));
     }

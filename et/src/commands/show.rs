@@ -3,16 +3,20 @@
 use proto::message::{RoundSummary, Shown};
 use proto::report::RoundReport;
 
-use super::{Ended, ago, print, shown};
+use super::{Ended, ago, print, print_json, shown};
 use crate::context::Context;
 use crate::request;
-use crate::text::{one_line, sanitize};
+use crate::text::one_line;
 use crate::view::plain::summary;
 use crate::watch::credentials;
 
 pub(super) async fn run(context: &Context, id: &str) -> Ended {
     let shown = shown(context, request::session(id)?).await?;
-    print(&if context.json { json(&shown).to_string() } else { text(&shown) });
+    if context.json {
+        print_json(&json(&shown));
+    } else {
+        print(&text(&shown));
+    }
     Ok(0)
 }
 
@@ -64,5 +68,5 @@ fn text(shown: &Shown) -> String {
             None => lines.extend(round.log_dir.as_ref().map(|dir| format!("  logs: {dir}"))),
         }
     }
-    sanitize(&lines.join("\n"))
+    lines.join("\n")
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Ended, print};
+use super::{Ended, print, print_json};
 use crate::config;
 use crate::context::Context;
 use crate::exit::Problem;
@@ -15,7 +15,7 @@ pub(super) fn run(context: &Context, file: &Path) -> Ended {
     config::validate(&path, &text, &Context::var)?;
     config::trust::trust(&path, &text, &Context::var)?;
     if context.json {
-        print(&serde_json::json!({ "trusted": path }).to_string());
+        print_json(&serde_json::json!({ "trusted": path }));
     } else if !context.quiet {
         print(&format!("{} is trusted until it changes", path.display()));
     }

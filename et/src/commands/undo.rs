@@ -2,12 +2,12 @@
 
 use proto::message::{Reply, Request, Undo, Undone};
 
-use super::{Ended, answers, print};
+use super::{Ended, answers, print, print_json};
 use crate::args::IdRound;
 use crate::context::Context;
 use crate::exit::Problem;
 use crate::request;
-use crate::text::{plural, sanitize};
+use crate::text::plural;
 
 /// Files that are named.
 const NAMED: usize = 20;
@@ -23,9 +23,9 @@ pub(super) async fn run(context: &Context, args: &IdRound) -> Ended {
         let value = serde_json::json!({
             "session": session, "round": round, "files": files, "already": already, "earlier": earlier,
         });
-        print(&value.to_string());
+        print_json(&value);
     } else if !context.quiet {
-        print(&sanitize(&text(&undone)));
+        print(&text(&undone));
     }
     Ok(0)
 }

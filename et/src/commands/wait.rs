@@ -8,13 +8,12 @@ use proto::message::{Needs, Provide, Reply, Request, SessionName, Wait, Waited};
 use proto::outcome::exit;
 use proto::report::RoundReport;
 
-use super::{Ended, connect, find_secrets, print, shown};
+use super::{Ended, connect, find_secrets, print, print_json, shown};
 use crate::args;
 use crate::context::Context;
 use crate::exit::Problem;
 use crate::link::{Link, LinkError};
 use crate::request;
-use crate::text::sanitize;
 use crate::view::plain::summary;
 use crate::watch::needs_text;
 
@@ -41,9 +40,9 @@ pub(super) async fn run(context: &Context, args: &args::Wait) -> Ended {
             object.insert("session".into(), waited.session.to_string().into());
             object.insert("round".into(), waited.round.into());
         }
-        print(&value.to_string());
+        print_json(&value);
     } else if !context.quiet {
-        print(&sanitize(&summary(&report).join("\n")));
+        print(&summary(&report).join("\n"));
     }
     Ok(report.exit_code)
 }

@@ -2,8 +2,12 @@
 //! values apart.
 
 use std::collections::BTreeMap;
+use std::fs::OpenOptions;
+use std::io::Read as _;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
+use nix::fcntl::OFlag;
 use proto::config::{Config, SecretRef};
 use proto::endpoint::NETWORK_ENV;
 use proto::message::SecretValue;
@@ -15,6 +19,8 @@ use crate::exit::Problem;
 pub(crate) mod detect;
 pub(crate) mod discover;
 mod file;
+#[cfg(test)]
+mod fuzz;
 mod mask;
 pub(crate) mod prices;
 mod resolve;
@@ -44,17 +50,26 @@ pub(crate) fn load(flag: Option<&Path>, cwd: &Path, var: Lookup<'_>) -> Result<L
     resolve::resolve(&resolve::Source { path: &found.path, text: &text, trusted, pairs }, var)
 }
 
-/// The text of a config file.
+/// Longest config in bytes.
+const LONGEST: u64 = 1024 * 1024;
+
+/// The text of a config file. Never waits for a pipe, and never reads more than a config may have.
 ///
 /// # Errors
-/// If it can't be read, isn't UTF-8, or is longer than any config should be.
+/// If it can't be read, is no regular file, isn't UTF-8, or is longer than any config should be.
 pub(crate) fn read(path: &Path) -> Result<String, Problem> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| Problem::usage(format!("reading the config {}: {error}", path.display())))?;
-    if text.len() > 1024 * 1024 {
+    let wrong = |why: &dyn std::fmt::Display| Problem::usage(format!("reading the config {}: {why}", path.display()));
+    let flags = OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
+    let file = OpenOptions::new().read(true).custom_flags(flags.bits()).open(path).map_err(|error| wrong(&error))?;
+    if !file.metadata().map_err(|error| wrong(&error))?.is_file() {
+        return Err(wrong(&"it is no regular file"));
+    }
+    let mut bytes = Vec::new();
+    file.take(LONGEST + 1).read_to_end(&mut bytes).map_err(|error| wrong(&error))?;
+    if bytes.len() as u64 > LONGEST {
         return Err(Problem::usage(format!("the config {} is longer than 1 MiB", path.display())));
     }
-    Ok(text)
+    String::from_utf8(bytes).map_err(|_| wrong(&"it isn't UTF-8 text"))
 }
 
 /// Whether a text is a config that could be used, apart from keys and trust; for `et trust`.

@@ -146,10 +146,28 @@ impl Resolver<'_> {
         }
     }
 
-    /// The text, if it isn't empty.
+    /// The text, if it isn't empty and has no control characters; commands and descriptions may have several lines.
     fn filled<'t>(&self, what: &str, text: &'t Text) -> Result<&'t str, Problem> {
         let value = text.value.trim();
-        if value.is_empty() { Err(self.problem(text.referenced, &format!("`{what}` is empty"))) } else { Ok(value) }
+        if value.is_empty() {
+            return Err(self.problem(text.referenced, &format!("`{what}` is empty")));
+        }
+        let lines = matches!(what, "command" | "description");
+        if value.chars().any(|c| c.is_control() && !(lines && matches!(c, '\n' | '\t'))) {
+            return Err(self.problem(text.referenced, &format!("`{what}` has a control character")));
+        }
+        Ok(value)
+    }
+
+    /// A name that the file gives, if it isn't empty and has no control characters.
+    fn named(&self, what: &str, name: &str, at: Location) -> Result<(), Problem> {
+        if name.trim().is_empty() {
+            return Err(self.problem(at, &format!("a name in `{what}` is empty")));
+        }
+        if name.chars().any(char::is_control) {
+            return Err(self.problem(at, &format!("a name in `{what}` has a control character")));
+        }
+        Ok(())
     }
 
     /// The list, if it has no empty and no doubled entries.
@@ -185,7 +203,8 @@ impl Resolver<'_> {
     fn config(&mut self, file: &File) -> Result<Config, Problem> {
         let mut providers = BTreeMap::new();
         for (name, provider) in file.providers.iter().flatten() {
-            if name.is_empty() || name.contains('/') {
+            self.named("providers", name, provider.referenced)?;
+            if name.contains('/') {
                 return Err(self.problem(provider.referenced, &format!("`{name}` can't be the name of a provider")));
             }
             let resolved = self.provider(name, &provider.value)?;
@@ -203,15 +222,14 @@ impl Resolver<'_> {
             temperature_milli: self.temperature(defaults.and_then(|d| d.temperature.as_ref()))?.unwrap_or(0),
         };
         for (alias, model) in file.models.iter().flatten() {
-            if alias.is_empty() {
-                return Err(self.problem(model.referenced, "an alias is empty"));
-            }
+            self.named("models", alias, model.referenced)?;
             let resolved = self.model(&model.value, &tables)?;
             tables.models.insert(alias.clone(), resolved);
         }
         let roles = self.roles(&mut tables)?;
         let mut specialists = BTreeMap::new();
         for (name, specialist) in file.specialists.iter().flatten() {
+            self.named("specialists", name, specialist.referenced)?;
             let Some(description) = &specialist.value.description else {
                 return Err(self.problem(specialist.referenced, &format!("specialist `{name}` has no description")));
             };

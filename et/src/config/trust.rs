@@ -17,7 +17,7 @@ use super::secrets;
 use crate::context::Lookup;
 use crate::exit::Problem;
 
-/// Which variables the user's own config sends to which hosts.
+/// Which variables the user's own config sends where: scheme and host, so that what goes encrypted there goes nowhere else in clear.
 pub(crate) type Pairs = BTreeSet<(String, String)>;
 
 /// Whether `et trust` was said about exactly this content at this path.
@@ -58,15 +58,15 @@ fn entry(path: &Path, content: &str) -> String {
 pub(crate) fn own_pairs(var: Lookup<'_>) -> Pairs {
     let mut pairs = Pairs::new();
     for path in discover::user_files(var) {
-        let Ok(text) = std::fs::read_to_string(path) else { continue };
+        let Ok(text) = super::read(&path) else { continue };
         let Ok(file) = serde_saphyr::from_str::<File>(&text) else { continue };
         for provider in file.providers.unwrap_or_default().into_values().map(|spanned| spanned.value) {
             let url =
                 provider.base_url.as_ref().and_then(|url| secrets::expand(&url.value, var).ok()).map(|url| url.text);
             let url = url.or_else(|| super::resolve::default_url(&provider.r#type.value).map(str::to_owned));
-            let Some(host) = url.as_deref().and_then(host) else { continue };
+            let Some(origin) = url.as_deref().and_then(origin) else { continue };
             let named = [&provider.api_key, &provider.base_url, &provider.org].into_iter().flatten();
-            pairs.extend(named.flat_map(|text| secrets::variables(&text.value)).map(|name| (name, host.clone())));
+            pairs.extend(named.flat_map(|text| secrets::variables(&text.value)).map(|name| (name, origin.clone())));
         }
     }
     pairs
@@ -77,8 +77,14 @@ pub(crate) fn may_send(variable: &str, url: &str, pairs: &Pairs) -> bool {
     if is_loopback(url) {
         return true;
     }
-    let Some(host) = host(url) else { return false };
-    url.starts_with("https://") && data().pairs(variable, &host) || pairs.contains(&(variable.to_owned(), host))
+    let (Some(host), Some(origin)) = (host(url), origin(url)) else { return false };
+    origin.starts_with("https://") && data().pairs(variable, &host) || pairs.contains(&(variable.to_owned(), origin))
+}
+
+/// Scheme and host of a URL, lower case.
+fn origin(url: &str) -> Option<String> {
+    let scheme = url::Url::parse(url).ok()?.scheme().to_owned();
+    Some(format!("{scheme}://{}", host(url)?))
 }
 
 #[cfg(test)]
@@ -89,7 +95,7 @@ mod tests {
 
     #[test]
     fn a_variable_goes_where_it_belongs() {
-        let pairs = Pairs::from([("MY_KEY".to_owned(), "llm.corp.example".to_owned())]);
+        let pairs = Pairs::from([("MY_KEY".to_owned(), "https://llm.corp.example".to_owned())]);
         for (variable, url, may) in [
             ("OPENAI_API_KEY", "https://api.openai.com/v1", true),
             ("OPENAI_API_KEY", "https://API.openai.com/v1", true),
@@ -104,6 +110,8 @@ mod tests {
             ("OPENAI_API_KEY", "http://localhost.evil.example/", false),
             ("HOME", "http://[::1]/", true),
             ("MY_KEY", "https://llm.corp.example/v1", true),
+            ("MY_KEY", "HTTPS://LLM.corp.example:8443/v1", true),
+            ("MY_KEY", "http://llm.corp.example/v1", false),
             ("OTHER", "https://llm.corp.example/v1", false),
             ("OPENAI_API_KEY", "not a url", false),
         ] {

@@ -1,4 +1,5 @@
-//! One line of JSON for each event, flushed. Durable lines are printed as they are stored, byte for byte.
+//! One line of JSON for each event, flushed. Durable lines are printed as they are stored, byte for byte, but for characters that a
+//! terminal would obey: those are escaped.
 
 use std::io::Write;
 use std::time::{Duration, Instant};
@@ -9,7 +10,7 @@ use proto::message::{Heartbeat, LiveText};
 use proto::report::RoundReport;
 
 use super::View;
-use crate::text::sanitize;
+use crate::text::{harmless_json, sanitize};
 
 /// A line comes at least this often; readers are promised 15 s.
 const SILENCE: Duration = Duration::from_secs(12);
@@ -33,7 +34,7 @@ impl Json {
 
     fn print(&mut self, line: &str) {
         self.last = Instant::now();
-        if !self.closed && writeln!(self.out, "{line}").and_then(|()| self.out.flush()).is_err() {
+        if !self.closed && writeln!(self.out, "{}", harmless_json(line)).and_then(|()| self.out.flush()).is_err() {
             self.closed = true;
         }
     }

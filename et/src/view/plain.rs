@@ -127,7 +127,7 @@ pub(crate) fn diagnostic_line(diagnostic: &Diagnostic) -> String {
         Severity::Warning => "warning",
         Severity::Note => "note",
     };
-    let code = diagnostic.code.as_ref().map(|code| format!("[{code}]")).unwrap_or_default();
+    let code = diagnostic.code.as_ref().map(|code| format!("[{}]", one_line(code, LINE))).unwrap_or_default();
     format!("{line}: {severity}{code}: {}", one_line(&diagnostic.message, 1000))
 }
 
@@ -174,10 +174,11 @@ pub(crate) fn progress(line: &EventLine) -> Option<String> {
         }
         Event::WorkerFinished { worker, model, tokens_out, duration_ms, .. } => {
             format!(
-                "{} finished: {} tokens in {} from {model}",
+                "{} finished: {} tokens in {} from {}",
                 who(worker),
                 count(*tokens_out),
-                duration(*duration_ms)
+                duration(*duration_ms),
+                one_line(model, LINE)
             )
         }
         Event::WorkerFailed { worker, reason, again, .. } => {

@@ -4,6 +4,8 @@ use proptest::prelude::*;
 
 use super::*;
 
+mod hostile;
+
 fn path(text: &str) -> RelPath {
     RelPath::parse(text).unwrap()
 }

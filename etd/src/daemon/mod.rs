@@ -9,6 +9,8 @@
 pub mod activation;
 mod connection;
 pub mod endpoint;
+#[cfg(test)]
+mod fuzz;
 pub mod lock;
 pub mod log;
 pub mod process;

@@ -61,7 +61,10 @@ pub(super) async fn check(cx: &RoundContext, board: &Board) -> Result<(), Stop> 
     let mut history = History::new();
     for iteration in 1..=settings.max_iterations {
         let Some(recorded) = build(cx, board, iteration).await? else {
-            let text = "a check was asked for, and nothing that could be built was found in the work dir";
+            let text = match in_place(cx).await? {
+                true => "a check was asked for, and nothing that could be built was found in the work dir",
+                false => "the work dir was removed or replaced in the meantime, so no check tells anything about it",
+            };
             return cx.note("nothing-to-build", text.to_owned()).await;
         };
         if recorded.run.status != CheckStatus::Red || !settings.iterate || iteration == settings.max_iterations {
@@ -127,14 +130,25 @@ async fn command(cx: &RoundContext, board: &Board) -> Result<Option<CheckPlan>, 
     Ok(detected.await?.flatten())
 }
 
-/// One build, recorded. None: there is nothing to build.
+/// Whether the work dir still is where a check would look for it: that goes by its path, what was written didn't.
+async fn in_place(cx: &RoundContext) -> Result<bool, Stop> {
+    Ok(cx.on_workspace(crate::workspace::Workspace::is_in_place).await?.unwrap_or(true))
+}
+
+/// One build, recorded. None: there is nothing to build, or the work dir isn't there any more.
 async fn build(cx: &RoundContext, board: &Board, iteration: u32) -> Result<Option<Recorded>, Stop> {
     let key = format!("build/{iteration}");
     let mut recorded = match cx.journal.recorded::<Recorded>(&key)? {
         Some(recorded) => recorded,
         None => {
+            if !in_place(cx).await? {
+                return Ok(None);
+            }
             let Some(plan) = command(cx, board).await? else { return Ok(None) };
-            run(cx, board, &key, iteration, plan).await?
+            match run(cx, board, &key, iteration, plan).await? {
+                Some(recorded) => recorded,
+                None => return Ok(None),
+            }
         }
     };
     blame::set_owners(&mut recorded.run.diagnostics, &board.lock().owners);
@@ -193,8 +207,14 @@ fn finished(iteration: u32, run: &CheckRun, spent: UsageShare) -> Vec<NewEvent> 
     std::iter::once(first).chain(run.notes.iter().enumerate().map(note)).collect()
 }
 
-/// Runs the check and records it, together with the events that say how it ended.
-async fn run(cx: &RoundContext, board: &Board, key: &str, iteration: u32, plan: CheckPlan) -> Result<Recorded, Stop> {
+/// Runs the check and records it, together with the events that say how it ended. None: by its end the work dir was another one.
+async fn run(
+    cx: &RoundContext,
+    board: &Board,
+    key: &str,
+    iteration: u32,
+    plan: CheckPlan,
+) -> Result<Option<Recorded>, Stop> {
     cx.halted()?;
     cx.not_stopping().await;
     let command = plan.display();
@@ -252,6 +272,9 @@ async fn run(cx: &RoundContext, board: &Board, key: &str, iteration: u32, plan: 
         cx.note(&format!("set-aside/{iteration}/{index}"), text).await?;
     }
     let steps = ran.map_err(|check::Cancelled| Halt::Cancelled)?;
+    if !in_place(cx).await? {
+        return Ok(None);
+    }
     // What came to its end counts, even if the time is over now.
     if steps.iter().any(|step| step.ended == Some(Ended::TimedOut)) || cx.cancel.is_cancelled() {
         cx.halted()?;
@@ -296,7 +319,7 @@ async fn run(cx: &RoundContext, board: &Board, key: &str, iteration: u32, plan: 
         detail: format!("{} diagnostics in {} ms", recorded.run.diagnostics.len(), recorded.run.duration_ms),
         token_cost: 0,
     });
-    Ok(recorded)
+    Ok(Some(recorded))
 }
 
 /// Adds to each error the places that it may come from, by the files as they are now.

@@ -17,7 +17,7 @@ use crate::prompt::choice::{self, Choice};
 use crate::prompt::{self, FileView, PlannerBrief};
 use crate::provider::{OutputSchema, StopReason};
 use crate::relpath::RelPath;
-use crate::workspace::TreeFile;
+use crate::workspace::{TreeFile, total_bytes};
 
 /// Items of a plan that may wait to be recorded.
 const ITEMS: usize = 1024;
@@ -26,6 +26,8 @@ const QUESTIONS: u32 = 2;
 /// Bytes of a tree that are looked at to choose what the planner is shown, and those of the largest file.
 const READ: usize = 6 << 20;
 const MAX_READ: u64 = 512 << 10;
+/// Bytes that are read to find them, those that turn out not to be text included.
+const LOOKED_AT: u64 = 64 << 20;
 /// Bytes of the head of a README and its like.
 const HEAD: usize = 8_000;
 
@@ -302,16 +304,18 @@ async fn view(cx: &RoundContext) -> Result<View, Stop> {
         let tree = workspace.list().files;
         let is_head = |path: &RelPath| matches!(path.as_str(), "AGENTS.md" | "CLAUDE.md" | "README.md" | "README");
         let mut order: Vec<&TreeFile> = tree.iter().filter(|file| file.bytes <= MAX_READ).collect();
-        if tree.iter().map(|file| file.bytes).sum::<u64>() > READ as u64 {
+        if total_bytes(&tree) > READ as u64 {
             order.sort_by_key(|file| !is_head(&file.path) && !choice::is_likely(&task, &file.path));
         }
         let mut heads = Vec::new();
         let mut files = Vec::new();
         let mut bytes = 0;
+        let mut looked_at = 0;
         for file in order {
-            if bytes + file.bytes as usize > READ {
+            if bytes + file.bytes as usize > READ || looked_at + file.bytes > LOOKED_AT {
                 continue;
             }
+            looked_at += file.bytes;
             let Ok(Some(content)) = workspace.read(&file.path) else { continue };
             let Ok(text) = String::from_utf8(content.bytes) else { continue };
             bytes += text.len();

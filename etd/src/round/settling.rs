@@ -22,6 +22,7 @@ use crate::prompt::{self, RepairBrief};
 use crate::provider::OutputSchema;
 use crate::relpath::RelPath;
 use crate::store::NewEvent;
+use crate::workspace::total_bytes;
 
 /// Bytes of an existing tree whose words are known.
 const KNOWN: u64 = 200_000;
@@ -124,7 +125,7 @@ pub(super) async fn tree(cx: &RoundContext, board: &Board) -> Result<Tree, Stop>
     let read = cx.on_workspace(move |workspace| {
         let mut files = workspace.list().files;
         files.retain(|file| !ours.contains(&file.path.folded()));
-        let mut words = (files.iter().map(|file| file.bytes).sum::<u64>() <= KNOWN).then(BTreeSet::new);
+        let mut words = (total_bytes(&files) <= KNOWN).then(BTreeSet::new);
         if let Some(words) = &mut words {
             for file in &files {
                 let Ok(Some(content)) = workspace.read(&file.path) else { continue };

@@ -9,7 +9,7 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt as _};
 
-use super::read::hash_of;
+use super::read::{MAX_IMAGE, hash_of};
 use super::walk::{Kind, Walked, kind, open_file, sync, twin, walk};
 use super::{Change, Hash, Workspace, policy};
 use crate::relpath::RelPath;
@@ -71,7 +71,15 @@ pub enum ApplyError {
         /// The file.
         path: RelPath,
     },
-    /// The work dir itself is gone.
+    /// What is there is larger than anything that is kept for an undo.
+    #[error("{path} isn't written: what is there is larger than {limit} bytes")]
+    TooLarge {
+        /// The file.
+        path: RelPath,
+        /// The limit.
+        limit: u64,
+    },
+    /// The work dir itself is gone, or its name stands for another one.
     #[error("{path} isn't written: the work dir was removed or replaced in the meantime")]
     Gone {
         /// The file.
@@ -105,17 +113,16 @@ impl Workspace {
     /// # Errors
     /// See [`ApplyError`]; the file is then as it was.
     pub fn apply_as(&self, change: &Change, content: Option<&[u8]>, mode: Option<u32>) -> Result<Applied, ApplyError> {
+        // Else files would land in a dir that nobody looks at, and the check would run in another one.
+        if !self.is_in_place() {
+            return Err(ApplyError::Gone { path: change.path.clone() });
+        }
         self.apply_if_there(change, content, mode).map_err(|error| match error {
-            ApplyError::Io { path, source, .. } if source.kind() == io::ErrorKind::NotFound && self.is_gone() => {
+            ApplyError::Io { path, source, .. } if source.kind() == io::ErrorKind::NotFound && !self.is_in_place() => {
                 ApplyError::Gone { path }
             }
             error => error,
         })
-    }
-
-    /// Whether the open dir has no name any more.
-    fn is_gone(&self) -> bool {
-        self.dir.dir_metadata().is_ok_and(|metadata| cap_std::fs::MetadataExt::nlink(&metadata) == 0)
     }
 
     fn apply_if_there(
@@ -203,7 +210,10 @@ impl Place<'_> {
         match kind(&self.dir, name).map_err(self.io("look at"))? {
             Kind::Missing => Ok(None),
             Kind::File => match open_file(&self.dir, name) {
-                Ok(Some(file)) => hash_of(file).map(Some).map_err(self.io("read")),
+                Ok(Some(file)) => match hash_of(file).map_err(self.io("read"))? {
+                    Some(hash) => Ok(Some(hash)),
+                    None => Err(ApplyError::TooLarge { path: self.path.clone(), limit: MAX_IMAGE }),
+                },
                 Ok(None) => Err(self.blocked(Kind::Other)),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
                 Err(error) => Err(self.io("read")(error)),

@@ -79,6 +79,12 @@ pub struct TreeFile {
     pub bytes: u64,
 }
 
+/// Bytes of all these files. A sparse file may claim any size.
+#[must_use]
+pub fn total_bytes(files: &[TreeFile]) -> u64 {
+    files.iter().fold(0, |sum, file| sum.saturating_add(file.bytes))
+}
+
 /// An open work dir.
 pub struct Workspace {
     dir: cap_std::fs::Dir,
@@ -98,6 +104,13 @@ impl Workspace {
     #[must_use]
     pub fn identity(&self) -> (u64, u64) {
         self.identity
+    }
+
+    /// Whether its path still leads to it: nobody removed, moved or replaced it.
+    #[must_use]
+    pub fn is_in_place(&self) -> bool {
+        use std::os::unix::fs::MetadataExt as _;
+        std::fs::metadata(&self.root).is_ok_and(|found| (found.dev(), found.ino()) == self.identity)
     }
 
     /// The last part of its path.

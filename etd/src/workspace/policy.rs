@@ -3,7 +3,7 @@
 //! Names are compared in the form in which the laxest file system compares them: without case, trailing dots and spaces, alternate
 //! streams and invisible characters, and at any depth.
 
-use crate::relpath::RelPath;
+use crate::relpath::{RelPath, fold_case};
 use crate::source::words;
 
 /// Directories and files whose content makes tools run things for whoever comes by. A trailing `*` stands for any end, a trailing `/`
@@ -65,6 +65,9 @@ const MARKED: &[(&str, &str)] = &[
 /// The reason, a clause for people.
 pub fn may_write(path: &RelPath, task: &str) -> Result<Option<String>, String> {
     never(path)?;
+    if path.as_str().chars().any(invisible) {
+        return Err("its name has characters that nobody sees".to_owned());
+    }
     let parts = folded(path);
     for (index, part) in parts.iter().enumerate() {
         let last = index + 1 == parts.len();
@@ -138,12 +141,15 @@ fn folded(path: &RelPath) -> Vec<String> {
 fn fold(part: &str) -> String {
     let visible: String = part.chars().filter(|c| !invisible(*c)).collect();
     let name = visible.split(':').next().unwrap_or_default();
-    name.to_lowercase().trim_end_matches(['.', ' ']).to_owned()
+    fold_case(name).trim_end_matches(['.', ' ']).to_owned()
 }
 
-/// Characters that HFS+ leaves out when it compares names.
+/// Characters that nobody sees in a name, or that change the order of what is seen; HFS+ leaves most of them out when it compares names.
 fn invisible(c: char) -> bool {
-    matches!(c, '\u{200c}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}' | '\u{206a}'..='\u{206f}' | '\u{feff}' | '\u{200b}' | '\u{ad}')
+    matches!(c,
+        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{180e}' | '\u{115f}' | '\u{1160}' | '\u{3164}' | '\u{ffa0}'
+        | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{fe00}'..='\u{fe0f}'
+        | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e01ef}')
 }
 
 fn fits(rule: &str, part: &str, last: bool) -> bool {
@@ -205,6 +211,30 @@ mod tests {
             ("git~1/config", "", false),
             (".g\u{200c}it/config", "", false),
             (".git", "", false),
+            (".g\u{131}t/config", "", false),
+            (".GIT\u{feff}/hooks/pre-commit", "", false),
+            (".git\u{e0041}/x", "", false),
+            (".git:x", "", false),
+            (".git:x:$DATA/config", "", false),
+            ("GIT~1/hooks/x", "", false),
+            ("electrictown.yaml::$DATA", "", false),
+            ("electr\u{131}ctown.yaml", "", false),
+            ("electrictown.yaml. .", "", false),
+            ("E\u{200b}lectrictown.yaml", "", false),
+            (".v\u{17f}code/tasks.json", "", false),
+            (".vscode./tasks.json", "", false),
+            (".vscode:x/tasks.json", "", false),
+            (".vs\u{200d}code/tasks.json", "set up .vscode please", false),
+            (".ENVRC.", "", false),
+            (".envrc ", "", false),
+            ("\u{202e}og.niam", "", false),
+            ("main\u{200b}.go", "", false),
+            ("a\u{ad}b.txt", "", false),
+            ("a/b\u{2066}c/d.txt", "", false),
+            ("nul", "", true),
+            ("src/con.rs", "", true),
+            ("ma\u{f1}ana.txt", "", true),
+            ("man\u{303}ana.txt", "", true),
             (".et-tmp-1", "", false),
             (".et/x", "touch .et/x", false),
             ("electrictown.yaml", "edit electrictown.yaml", false),

@@ -12,7 +12,7 @@ use crate::relpath::RelPath;
 /// Largest file that goes into a prompt, in bytes. What fits a model's window is smaller by far.
 const MAX_READ: u64 = 4 << 20;
 /// Largest file that is kept as a before-image, in bytes.
-const MAX_IMAGE: u64 = 64 << 20;
+pub(super) const MAX_IMAGE: u64 = 64 << 20;
 
 /// A file's content.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,13 +82,17 @@ impl Workspace {
         self.content(path, MAX_IMAGE)
     }
 
-    /// The hash of a file of any size; `None` if it isn't there.
+    /// The hash of a file; `None` if it isn't there.
     ///
     /// # Errors
-    /// If the path crosses a symlink or isn't a regular file, or if the system refuses.
+    /// As [`Workspace::image`].
     pub fn hash(&self, path: &RelPath) -> Result<Option<Hash>, ReadError> {
         let Some(file) = self.file(path)? else { return Ok(None) };
-        hash_of(file).map(Some).map_err(|source| ReadError::Io { path: path.clone(), source })
+        match hash_of(file) {
+            Ok(Some(hash)) => Ok(Some(hash)),
+            Ok(None) => Err(ReadError::TooLarge { path: path.clone(), limit: MAX_IMAGE }),
+            Err(source) => Err(ReadError::Io { path: path.clone(), source }),
+        }
     }
 
     /// Mode bits of a file (at most 0777); `None` if it isn't there or isn't a regular file.
@@ -110,11 +114,15 @@ impl Workspace {
 
     fn content(&self, path: &RelPath, limit: u64) -> Result<Option<Content>, ReadError> {
         let Some(file) = self.file(path)? else { return Ok(None) };
+        let too_large = || ReadError::TooLarge { path: path.clone(), limit };
+        if file.metadata().is_ok_and(|metadata| metadata.len() > limit) {
+            return Err(too_large());
+        }
         let mut bytes = Vec::new();
         // The size that the system tells may be outdated by the time we read.
         file.take(limit + 1).read_to_end(&mut bytes).map_err(|source| ReadError::Io { path: path.clone(), source })?;
         if bytes.len() as u64 > limit {
-            return Err(ReadError::TooLarge { path: path.clone(), limit });
+            return Err(too_large());
         }
         let hash = Hash::of(&bytes);
         Ok(Some(Content { bytes, hash }))
@@ -144,12 +152,20 @@ impl Workspace {
     }
 }
 
-pub(super) fn hash_of(mut file: File) -> io::Result<Hash> {
+/// The hash of a file's content; `None` if that is larger than a before-image may be: nothing of ours is, and a sparse file has no end
+/// to speak of.
+pub(super) fn hash_of(file: File) -> io::Result<Option<Hash>> {
+    if file.metadata()?.len() > MAX_IMAGE {
+        return Ok(None);
+    }
     let mut digest = Sha256::new();
     let mut buffer = vec![0; 64 << 10];
+    // It may grow while it is read.
+    let mut file = file.take(MAX_IMAGE + 1);
     loop {
         match file.read(&mut buffer) {
-            Ok(0) => return Ok(Hash::from_digest(&digest.finalize())),
+            Ok(0) if file.limit() == 0 => return Ok(None),
+            Ok(0) => return Ok(Some(Hash::from_digest(&digest.finalize()))),
             Ok(n) => digest.update(&buffer[..n]),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),

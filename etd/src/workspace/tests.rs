@@ -7,6 +7,8 @@ use std::path::Path;
 
 use super::*;
 
+mod hostile;
+
 struct Room {
     base: tempfile::TempDir,
     ws: Workspace,
@@ -266,13 +268,33 @@ fn a_work_dir_that_was_removed_is_named_as_what_is_missing() {
 }
 
 #[test]
-fn a_work_dir_that_is_renamed_stays_the_one_that_was_opened() {
+fn a_work_dir_whose_name_stands_for_another_one_is_written_no_more() {
     let room = Room::new();
+    room.put("old", "old");
     let moved = room.base.path().join("moved");
+    let gone = |what: &str| {
+        for (path, before) in [("x", None), ("old", Some("old")), ("deep/down/x", None)] {
+            let found = room.write(path, before, Some("here"));
+            assert!(matches!(found, Err(ApplyError::Gone { .. })), "{what}, {path}: {found:?}");
+        }
+        assert!(!room.ws.is_in_place());
+    };
     fs::rename(room.ws.root(), &moved).unwrap();
+    gone("nothing");
     symlink(room.outside(), room.ws.root()).unwrap();
+    gone("a symlink to another dir");
+    fs::remove_file(room.ws.root()).unwrap();
+    fs::create_dir(room.ws.root()).unwrap();
+    gone("another dir");
+    fs::remove_dir(room.ws.root()).unwrap();
+    fs::write(room.ws.root(), "").unwrap();
+    gone("a file");
+    fs::remove_file(room.ws.root()).unwrap();
+    // A dir that only moved house, with a link where it was, is the same one.
+    symlink(&moved, room.ws.root()).unwrap();
     room.write("x", None, Some("here")).unwrap();
     assert_eq!(fs::read_to_string(moved.join("x")).unwrap(), "here");
+    assert!(!moved.join("deep").exists());
     room.unharmed();
 }
 

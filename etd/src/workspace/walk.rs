@@ -12,6 +12,8 @@ use nix::errno::Errno;
 use nix::fcntl::{OFlag, openat};
 use nix::sys::stat::Mode;
 
+use crate::relpath::fold_case;
+
 /// What a name in a directory stands for, itself and not what it may point to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -123,13 +125,13 @@ pub(super) fn walk(top: &Dir, parent: &str, create: bool) -> io::Result<Walked> 
 
 /// The name in `dir` that a case-insensitive file system takes for `name`, unless `name` itself is there.
 pub(super) fn twin(dir: &Dir, name: &str) -> io::Result<Option<String>> {
-    let folded = name.to_lowercase();
+    let folded = fold_case(name);
     let mut found = None;
     for entry in dir.entries()? {
         let entry = entry?.file_name();
         match entry.to_str() {
             Some(entry) if entry == name => return Ok(None),
-            Some(entry) if entry.to_lowercase() == folded => found = Some(entry.to_owned()),
+            Some(entry) if fold_case(entry) == folded => found = Some(entry.to_owned()),
             _ => {}
         }
     }

@@ -9,6 +9,7 @@ mod codec;
 mod endpoint;
 mod event;
 mod frames;
+mod fuzz;
 mod outcome;
 mod preamble;
 mod samples;

@@ -33,7 +33,7 @@ pub enum Fault {
     Status(u16),
     /// 429.
     RateLimited(RetryAfter),
-    /// A refusal with this status whose text repeats the key that came with the request.
+    /// A refusal with this status whose text and headers repeat the key that came with the request.
     EchoKey(u16, Echo),
     /// 400 in the vendor's words for a prompt that is too long.
     ContextOverflow,

@@ -216,11 +216,10 @@ async fn refusal(
         }
         Fault::EchoKey(status, form) => {
             let key = wire::echo(*form, |name| request.header(name));
-            (
-                *status,
-                String::new(),
-                wire::error_body(wire, *status, &format!("refused for the key {key} that was sent")),
-            )
+            let headers = format!(
+                "x-request-id: {key}\r\nretry-after: {key}\r\nwww-authenticate: Bearer error=\"{key}\"\r\nset-cookie: k={key}\r\n"
+            );
+            (*status, headers, wire::error_body(wire, *status, &format!("refused for the key {key} that was sent")))
         }
         Fault::ContextOverflow => (400, String::new(), wire::overflow_body(wire)),
         Fault::Redirect(to) => (307, format!("location: {to}\r\n"), String::new()),

@@ -251,7 +251,7 @@ fn an_untrusted_file_sends_no_variable_elsewhere() {
     }
     let text =
         format!("providers:\n  p: {{ type: openai, base_url: https://own.example, api_key: $OPENAI_API_KEY }}\n{tail}");
-    let pairs = Pairs::from([("OPENAI_API_KEY".to_owned(), "own.example".to_owned())]);
+    let pairs = Pairs::from([("OPENAI_API_KEY".to_owned(), "https://own.example".to_owned())]);
     let source = Source { path: Path::new("/c/electrictown.yaml"), text: &text, trusted: false, pairs };
     assert!(resolve(&source, &var).is_ok());
 }

@@ -151,7 +151,7 @@ pub(super) const GUARDED: &[&str] = &[".git", "electrictown.yaml"];
 /// Whether a name at the top of a work dir is protected: what makes `git` run things, what `et` believes, and its own files but for
 /// the dir where builds go.
 pub(super) fn is_protected(name: &str) -> bool {
-    let folded = name.to_lowercase();
+    let folded = crate::relpath::fold_case(name);
     GUARDED.contains(&folded.as_str()) || (folded.starts_with(".et") && !folded.starts_with(".et-build"))
 }
 
