@@ -136,9 +136,9 @@ impl Driver<'_> {
         let shown = shown.json();
         let rounds = shown["rounds"].as_array().cloned().unwrap_or_default();
         let Some(last) = rounds.last() else { return self.lie(format!("{id} has no rounds: {shown}")) };
-        let outcome = last["result"]["outcome"].as_str().unwrap_or("none").to_owned();
+        let outcome = last["report"]["outcome"].as_str().unwrap_or("none").to_owned();
         *self.tally().outcomes.entry(outcome.clone()).or_default() += 1;
-        let said = last["result"]["exit_code"].as_i64();
+        let said = last["report"]["exit_code"].as_i64();
         if said != Some(i64::from(code)) {
             return self.lie(format!("{id} round {round} ended {outcome} with {said:?}, and its client with {code}"));
         }

@@ -109,14 +109,8 @@ fn conversation(random: &mut fastrand::Rng, pieces: &[Vec<u8>]) -> Vec<u8> {
 /// Lets a connection have these bytes and their end, and returns what it answered.
 async fn answered(service: &Arc<Counting>, bytes: &[u8], overloaded: bool) -> Vec<u8> {
     let (client, server) = UnixStream::pair().unwrap();
-    let shared = Shared {
-        service: Arc::clone(service),
-        limits: Limits::default(),
-        stop: Stop::new(),
-        socket: PathBuf::from("/s"),
-        state_dir: PathBuf::from("/d"),
-        began: Instant::now(),
-    };
+    let (socket, state_dir) = (PathBuf::from("/s"), PathBuf::from("/d"));
+    let shared = Shared::new(Arc::clone(service), Limits::default(), Stop::new(), socket, state_dir, Instant::now());
     let serving = tokio::spawn(serve(server, Arc::new(shared), overloaded));
     let (mut read, mut write) = client.into_split();
     let sent = async move {
