@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use args::{Args, Only};
 use table::{Played, Totals};
 use tests::env::tool;
-use tests::sim::case::{Case, draw};
+use tests::sim::case::{Case, Whole, draw};
 use tests::sim::projects;
 use tests::sim::run::{Measured, Options, with_et};
 
@@ -134,8 +134,11 @@ fn safely(play: impl FnOnce() -> Measured) -> Measured {
 
 /// The same cases with one part left out at a time, some of them only.
 fn ablations(args: &Args, played: &[Played]) {
-    let some: Vec<&Played> =
-        played.iter().filter(|one| one.et.is_some() && one.case.fixable()).step_by(ABLATED).collect();
+    // Some of them, and all in which a model meddles or makes it worse: who keeps what is good shows there.
+    let telling = |case: &Case| case.whole.contains(&Whole::Meddling) || !case.fixable();
+    let (all, rest): (Vec<&Played>, Vec<&Played>) =
+        played.iter().filter(|one| one.et.is_some()).partition(|one| telling(&one.case));
+    let some: Vec<&Played> = rest.into_iter().step_by(ABLATED).chain(all).collect();
     let cases: Vec<Case> = some.iter().map(|one| one.case.clone()).collect();
     let whole: Vec<Measured> = some.iter().filter_map(|one| one.et.clone()).collect();
     println!("\nWithout single parts, on {} of the cases:\n{}", cases.len(), table::ablation_head());

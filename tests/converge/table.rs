@@ -180,8 +180,8 @@ impl fmt::Display for Totals {
 
 pub(crate) fn ablation_head() -> String {
     format!(
-        "{:<14} {:>9} {:>7} {:>6} {:>9} {:>9} {:>9} {:>8}",
-        "without", "green", "builds", "calls", "prompt", "answer", "fixes", "owner"
+        "{:<14} {:>9} {:>7} {:>6} {:>9} {:>9} {:>9} {:>8} {:>5}",
+        "without", "green", "builds", "calls", "prompt", "answer", "fixes", "owner", "left"
     )
 }
 
@@ -192,13 +192,14 @@ pub(crate) fn ablation(part: &str, cases: &[Case], measured: &[Measured]) -> Str
     let right: usize = measured.iter().map(|one| one.attribution.0).sum();
     let of: usize = measured.iter().map(|one| one.attribution.1).sum();
     format!(
-        "{part:<14} {:>9} {:>7} {:>6} {:>9} {:>9} {:>9} {:>8}",
-        format!("{green} of {}", cases.len()),
+        "{part:<14} {:>9} {:>7} {:>6} {:>9} {:>9} {:>9} {:>8} {:>5}",
+        format!("{green} of {}", cases.iter().filter(|case| case.fixable()).count()),
         sum(|one| u64::from(one.builds)),
         sum(|one| one.calls as u64),
         sum(|one| one.prompt),
         sum(|one| one.completion),
         sum(|one| one.fix_prompt),
-        format!("{right}/{of}")
+        format!("{right}/{of}"),
+        sum(|one| one.left)
     )
 }

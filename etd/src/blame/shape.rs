@@ -87,11 +87,14 @@ fn defines(path: &str, line: &str, head: &str, at: usize) -> bool {
         return !line[..at].contains('=') && !line[..at].contains('(') || first == "func" || first.starts_with("pub(");
     }
     let before = line[..at].trim();
+    let ending = |ends: &[&str]| ends.iter().any(|end| path.ends_with(end));
+    // In C a result may be `const`; elsewhere that begins a value.
+    let value = first == "const" && !ending(&[".h", ".hpp", ".hh", ".c", ".cc", ".cpp"]);
     let typed = !before.is_empty()
         && before.chars().all(|c| c.is_alphanumeric() || " _*<>[],&:".contains(c))
-        && !matches!(first, "return" | "new" | "else" | "await" | "let" | "var" | "const" | "throw" | "case" | "raise");
+        && !value
+        && !matches!(first, "return" | "new" | "else" | "await" | "let" | "var" | "throw" | "case" | "raise");
     let open = head.trim_end().ends_with('{');
-    let ending = |ends: &[&str]| ends.iter().any(|end| path.ends_with(end));
     if ending(&[".h", ".hpp", ".hh"]) {
         return typed;
     }
@@ -297,4 +300,24 @@ fn holder(lines: &[&str], index: usize, at: usize) -> String {
     }
     let above = lines[..index].iter().rev().filter(|above| !above.trim().is_empty() && indent(above) < own);
     above.into_iter().find_map(|above| opens(above)).filter(|_| own > 0).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::find;
+
+    #[test]
+    fn what_defines_a_name() {
+        let table = [
+            ("a.h", "const char *name(enum kind kind);", true),
+            ("a.c", "const char *name(enum kind kind)\n{", true),
+            ("a.c", "    return name(kind);", false),
+            ("a.ts", "const one = name(kind);", false),
+            ("a.go", "func name(kind Kind) string {", true),
+            ("a.rs", "pub const fn name(kind: Kind) -> u8 {", true),
+        ];
+        for (path, text, defines) in table {
+            assert_eq!(!find(path, text, "name", false).is_empty(), defines, "{path}: {text}");
+        }
+    }
 }

@@ -84,6 +84,10 @@ pub enum Whole {
     MissingManifest,
     /// The first edit has a line that isn't in the file.
     EditDoesNotApply,
+    /// A file of another part comes along, with a mistake: with the first answer, and with the first fix.
+    Meddling,
+    /// Who can't mend a file makes another mistake in it.
+    Worsening,
 }
 
 impl Whole {
@@ -99,6 +103,8 @@ impl Whole {
             Self::FileMissing => "file-missing".to_owned(),
             Self::MissingManifest => "missing-manifest".to_owned(),
             Self::EditDoesNotApply => "edit-does-not-apply".to_owned(),
+            Self::Meddling => "meddling".to_owned(),
+            Self::Worsening => "worsening".to_owned(),
         }
     }
 }
@@ -300,6 +306,7 @@ fn whole(project: &Arc<Project>, seed: u64, from: usize) -> Vec<Case> {
         (Whole::FileMissing, Format::Bold),
         (Whole::MissingManifest, Format::Asked),
         (Whole::EditDoesNotApply, Format::Search),
+        (Whole::Meddling, Format::Asked),
     ];
     let mut dice = Dice::new(seed, "whole answers");
     let mut cases = Vec::new();
@@ -318,6 +325,7 @@ fn whole(project: &Arc<Project>, seed: u64, from: usize) -> Vec<Case> {
         let mut case = Case::new(Arc::clone(project), Format::Asked, seed.wrapping_add(last as u64));
         case.faults.push(index);
         case.unfixable = Some(index);
+        case.whole.push(Whole::Worsening);
         name(&mut case, last);
         case.name.push_str("/unfixable");
         cases.push(case);

@@ -52,6 +52,8 @@ struct State {
     known: BTreeMap<String, Vec<Version>>,
     written: BTreeSet<String>,
     mended: BTreeSet<usize>,
+    /// Whether a fix brought a file of another part along.
+    meddled: bool,
     /// Parts that gave their edit that doesn't apply.
     off: BTreeSet<String>,
     log: Vec<Entry>,
@@ -251,7 +253,11 @@ impl Sim {
         let edit = self.edits(wish, path);
         let mut dice = Dice::new(self.case.seed, &format!("helpless {} {count}", wish.key));
         let mut new = version.text.clone();
-        if dice.below(2) == 0 {
+        let worse = self.case.whole.contains(&Whole::Worsening).then(|| self.worse(path, version)).flatten();
+        if let Some((text, faults)) = worse.filter(|_| count.is_multiple_of(2)) {
+            new = text;
+            remember(state, path, &new, faults, false);
+        } else if dice.below(2) == 0 {
             let line = comment(path, &format!("Looked at again, {count}."))?;
             new = format!("{}\n{line}\n", new.trim_end_matches('\n'));
             remember(state, path, &new, version.faults.clone(), version.damaged);
@@ -260,6 +266,34 @@ impl Sim {
         }
         let hunks = edits(&version.text, &new, |_| true).unwrap_or_default();
         Some(Given { path: path.clone(), old: Some(version.text.clone()), new, edit, hunks, off: false })
+    }
+
+    /// A file with one more mistake of its project.
+    fn worse(&self, path: &str, version: &Version) -> Option<(String, BTreeSet<usize>)> {
+        let project = &self.case.project;
+        let (_, right) = project.files.iter().find(|(file, _)| file == path)?;
+        let more = (0..project.faults.len()).filter(|index| project.faults[*index].file == path);
+        more.filter(|index| !version.faults.contains(index)).find_map(|index| {
+            let faults: BTreeSet<usize> = version.faults.iter().copied().chain([index]).collect();
+            let text = spoil(right, faults.iter().map(|index| &project.faults[*index]))?;
+            Some((lf(&text), faults))
+        })
+    }
+
+    /// A file that isn't theirs, with a mistake that it hadn't.
+    fn meddled(&self, state: &mut State, wish: &Wish<'_>) -> Option<Given> {
+        let project = &self.case.project;
+        let mut dice = Dice::new(self.case.seed, &format!("meddling {}", wish.key));
+        let mine = |path: &str| wish.parts.is_empty() || self.owns(wish.parts, path);
+        let case: BTreeSet<&str> = self.case.mistakes().map(|(_, fault)| fault.file).collect();
+        let able: Vec<usize> = (0..project.faults.len())
+            .filter(|index| !mine(project.faults[*index].file) && !case.contains(project.faults[*index].file))
+            .collect();
+        let fault = &project.faults[*able.get(dice.below(able.len().max(1)))?];
+        let (_, right) = project.files.iter().find(|(path, _)| path == fault.file)?;
+        let new = lf(&spoil(right, [fault])?);
+        remember(state, fault.file, &new, BTreeSet::new(), true);
+        Some(Given { path: fault.file.to_owned(), old: None, new, edit: false, hunks: Vec::new(), off: false })
     }
 
     /// Mistakes of the answer as a whole. Returns whether it is prose only.
@@ -284,10 +318,7 @@ impl Sim {
                 Whole::Placeholder if first => {
                     let able = files.iter_mut().filter(|file| comment(&file.path, "").is_some());
                     if let Some(file) = able.max_by_key(|file| file.new.len()) {
-                        let lines: Vec<&str> = file.new.lines().collect();
-                        let (from, to) = (lines.len() / 3, lines.len() * 2 / 3);
-                        let remark = comment(&file.path, "... rest of the code unchanged").unwrap_or_default();
-                        let short = [&lines[..from], &[remark.as_str()], &lines[to..]].concat().join("\n") + "\n";
+                        let short = shortened(&file.path, &file.new);
                         remember(state, &file.path, &short, BTreeSet::new(), true);
                         file.new = short;
                     }
@@ -297,6 +328,10 @@ impl Sim {
                         file.off = true;
                         state.off.insert(wish.key.to_owned());
                     }
+                }
+                Whole::Meddling if first || (wish.kind == Kind::Fix && !state.meddled) => {
+                    state.meddled |= wish.kind == Kind::Fix;
+                    files.extend(self.meddled(state, wish));
                 }
                 _ => {}
             }
@@ -345,7 +380,8 @@ impl Sim {
         } else {
             entry.mended.clear();
         }
-        state.written.extend(files.into_iter().map(|file| file.path));
+        let own = |path: &str| wish.parts.is_empty() || self.owns(wish.parts, path);
+        state.written.extend(files.into_iter().map(|file| file.path).filter(|path| own(path)));
         (text, false)
     }
 
@@ -354,6 +390,14 @@ impl Sim {
         let lines: String = project.conventions.iter().map(|line| format!("- {line}\n")).collect();
         format!("Language: {}\n{lines}\n```\n{}\n```\n", project.language, project.shared.trim_end())
     }
+}
+
+/// A text with a remark in place of its middle third.
+fn shortened(path: &str, text: &str) -> String {
+    let lines: Vec<&str> = text.lines().collect();
+    let (from, to) = (lines.len() / 3, lines.len() * 2 / 3);
+    let remark = comment(path, "... rest of the code unchanged").unwrap_or_default();
+    [&lines[..from], &[remark.as_str()], &lines[to..]].concat().join("\n") + "\n"
 }
 
 /// A content that a file may have from now on.

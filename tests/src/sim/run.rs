@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use proto::diagnostic::Diagnostic;
+use proto::diagnostic::{Diagnostic, Severity};
 use proto::event::{Event, EventLine};
 use proto::outcome::Outcome;
 use regex::Regex;
@@ -56,6 +56,8 @@ pub struct Measured {
     pub lacked: Vec<String>,
     /// Requests that the programmer didn't understand.
     pub unknown: usize,
+    /// Errors that are left, in the client's words.
+    pub left: u64,
     /// Wall time.
     pub seconds: f64,
 }
@@ -130,6 +132,8 @@ pub fn with_et(case: &Case, options: Options<'_>) -> Measured {
                 |value| value.as_str().unwrap_or_default().to_owned(),
             );
             measured.builds = report.iterations;
+            measured.left =
+                report.check.diagnostics.iter().filter(|one| one.severity == Severity::Error).count() as u64;
         }
         None => measured.outcome = format!("no result, exit code {:?}: {}", out.code, out.stderr.trim()),
     }
