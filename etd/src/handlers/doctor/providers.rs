@@ -14,7 +14,7 @@ use crate::session::Engine;
 /// Longest wait for one provider.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// What is in the words of an error of TLS.
-const TLS: &[&str] = &["certificate", "tls", "handshake", "invalidcontenttype", "corrupt message", "unknownissuer"];
+const TLS: &[&str] = &["certificate", "no tls connection", "handshake", "corrupt message", "unknownissuer"];
 /// What is in the words of a failed lookup of a name.
 const NAME: &[&str] = &["dns error", "failed to lookup", "name or service not known", "nodename nor servname"];
 
@@ -105,7 +105,7 @@ fn explain(name: &str, provider: &ProviderConfig, error: Option<&ProviderError>)
     match error.kind {
         FailureKind::Auth => (format!("wrong key: {said}"), format!("put a key that is valid at {url} into {key}")),
         FailureKind::NoSecret => (format!("no key: {said}"), format!("give {key} a value, in the shell that runs et")),
-        FailureKind::Network if says(TLS) => (
+        FailureKind::Network | FailureKind::Rejected if says(TLS) => (
             format!("TLS error: {said}"),
             format!(
                 "see whether {url} has the right scheme and port; for a certificate authority of your own set SSL_CERT_FILE"
