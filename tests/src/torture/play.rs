@@ -281,7 +281,11 @@ impl Driver<'_> {
 
 /// Whether a client didn't come to its end: it was killed, or so many daemons were while it asked that it gave up, and said so.
 fn cut_off(out: &Output) -> bool {
-    let gave_up = ["the daemon died twice while it started", "the daemon closed the connection"];
+    let gave_up = [
+        "the daemon died twice while it started",
+        "the daemon closed the connection",
+        "the connection to the daemon broke",
+    ];
     out.code.is_none() || (out.code == Some(69) && gave_up.iter().any(|words| out.stderr.contains(words)))
 }
 
@@ -296,7 +300,8 @@ fn stop(env: &Env, kills: &Kills, played: &mut Played) {
     poll(GOING, || fleeting(env).is_empty());
     let mut out = stop();
     // One that died on its way, or was about to, leaves its socket; the next one tidies up.
-    if kills.points.iter().any(|point| point.starts_with("daemon.draining")) || out.code != Some(0) {
+    let draining = kills.points.iter().any(|point| point.starts_with("daemon.draining"));
+    if draining || out.code != Some(0) || has_socket(&env.root().join("run")) {
         let started = env.et(["daemon", "start"]).timeout(LIMIT).run();
         out = if started.code == Some(0) { stop() } else { started };
     }
@@ -315,6 +320,14 @@ fn stop(env: &Env, kills: &Kills, played: &mut Played) {
             let _ = process.kill();
         }
     }
+}
+
+/// Whether a dir, or one below it, holds the socket of a daemon.
+fn has_socket(dir: &Path) -> bool {
+    fs::read_dir(dir).into_iter().flatten().flatten().any(|entry| {
+        entry.file_name().to_string_lossy().ends_with(".sock")
+            || entry.file_type().is_ok_and(|kind| kind.is_dir()) && has_socket(&entry.path())
+    })
 }
 
 /// Private dirs of checks.
