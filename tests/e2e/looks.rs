@@ -283,14 +283,25 @@ fn a_fix_that_stays_broken_is_not_built() {
 #[test]
 fn a_death_between_a_look_and_what_follows_buys_nothing_twice() {
     require_tool!("python3");
-    for point in ["round.look_recorded#1", "round.call_recorded#4"] {
+    // One worker: what another one was just asked would rightly be asked again.
+    let story = || {
+        Story::new()
+            .plan([Sub::new("broken", "The file in question").owns([PYTHON.path])])
+            .file("broken", PYTHON.path, PYTHON.wrong)
+            .file_at("broken", 2, PYTHON.path, PYTHON.right)
+    };
+    for point in ["round.look_recorded#1", "round.call_recorded#3"] {
         let env = Env::new();
-        let model = Model::start(PYTHON.story());
+        env.write("main.py", "import sum\n");
+        let model = Model::start(story());
         env.config(&model);
         env.set("ET_TEST_ABORT", point);
         env.set("ET_TEST_ABORT_ONCE", env.root().join("tmp").to_string_lossy());
         let out = env.et(["run", "-o", ".", "--iterate", "--json", "--no-synthesize", "build it"]).run();
-        PYTHON.is_mended(&env, &out, &model);
+        let result = out.assert_ok().result();
+        assert_eq!((result.outcome, result.iterations), (Outcome::Passed, 1), "{out}");
+        assert_eq!(env.read(PYTHON.path), PYTHON.right);
+        assert_eq!((model.count("plan"), model.count("work/broken"), model.count("fix")), (1, 2, 0));
         assert_same_log(&env, &out);
         model.no_call_twice();
         let died = env.root().join("tmp").join(point.split('#').next().unwrap());
