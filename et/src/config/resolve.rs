@@ -293,7 +293,9 @@ impl Resolver<'_> {
             && let Some((variable, at)) =
                 sent.iter().find(|(variable, _)| !trust::may_send(variable, &url, &self.source.pairs))
         {
-            let host = super::prices::host(&url).unwrap_or_default();
+            // A host that a variable is part of would tell it.
+            let varies = provider.base_url.as_ref().is_some_and(|text| !secrets::variables(&text.value).is_empty());
+            let host = super::prices::host(&url).filter(|_| !varies).unwrap_or_else(|| "its URL".to_owned());
             return Err(self.distrust(Some(variable), *at, &host));
         }
         let org = provider.org.as_ref().map(|org| self.expand("org", org)).transpose()?.map(|org| org.text);

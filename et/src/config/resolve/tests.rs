@@ -246,6 +246,9 @@ fn an_untrusted_file_sends_no_variable_elsewhere() {
                 assert!(!fine, "{provider}: {problem:?}");
                 assert_eq!(problem.exit_code, 2, "{provider}");
                 assert!(problem.hint.unwrap().contains("et trust /c/electrictown.yaml"), "{provider}");
+                // Not even where a variable is part of the host.
+                let value = var("OPENAI_API_KEY").unwrap().to_lowercase();
+                assert!(!problem.message.to_lowercase().contains(&value), "{}", problem.message);
             }
         }
     }
