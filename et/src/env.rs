@@ -6,7 +6,7 @@ use proto::config::SecretRef;
 use proto::endpoint::CHECK_ENV;
 use proto::message::{Secret, SecretValue};
 
-use crate::context::Lookup;
+use crate::caller::Lookup;
 
 /// Variables that often hold a password in a URL, so their values are never stored.
 const SECRET: &[&str] = &["GOPROXY"];

@@ -16,6 +16,7 @@
 //! | `exit` | errors and exit codes |
 
 mod args;
+mod caller;
 mod commands;
 mod config;
 mod context;

@@ -9,7 +9,7 @@ use proto::message::{From, SessionName};
 use proto::settings::{Flags, Skip};
 
 use crate::args::{RoundArgs, TaskArgs};
-use crate::context::{Lookup, absolute};
+use crate::caller::{Lookup, absolute};
 use crate::exit::Problem;
 use crate::text::{nearest, parse_duration};
 

@@ -18,8 +18,9 @@ use proto::settings::Flags;
 use super::run::{spawn_request, watch_round};
 use super::{Ended, Showing, daemon};
 use crate::args::Demo;
+use crate::caller::absolute;
 use crate::config::Loaded;
-use crate::context::{Context, absolute};
+use crate::context::Context;
 use crate::exit::Problem;
 use crate::request;
 

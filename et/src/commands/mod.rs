@@ -10,7 +10,7 @@ use proto::message::{Provide, Queued, Reply, Request, SecretValue, SessionName, 
 use proto::outcome::exit;
 
 use crate::args::{self, Cli, Command, Daemon, Session, Stop};
-use crate::config::secrets;
+use crate::config::recall;
 use crate::context::Context;
 use crate::exit::{Problem, exit_code, tell};
 use crate::link::{Link, LinkError};
@@ -231,7 +231,7 @@ async fn provide(context: &Context, queued: &Queued) -> Result<(), Problem> {
 }
 
 fn find_secrets(names: &[proto::config::SecretRef]) -> Vec<SecretValue> {
-    secrets::find(names, &Context::var)
+    recall::find(names, &Context::var)
 }
 
 /// How a session is to be shown.

@@ -13,7 +13,7 @@ use serde::Deserialize;
 
 use super::prices::data;
 use super::{Loaded, log_dir, network, no_provider, secrets};
-use crate::context::Lookup;
+use crate::caller::Lookup;
 use crate::exit::Problem;
 
 /// A model that an Ollama has.

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::context::{Lookup, absolute};
+use crate::caller::{Lookup, absolute};
 use crate::exit::Problem;
 
 /// Name of the file.

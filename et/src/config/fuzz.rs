@@ -282,7 +282,7 @@ fn what_is_no_small_regular_file_is_not_read() {
         assert!(problem.message.contains(name), "{problem}");
         // As a key's file, and as the user's own config beside one that isn't trusted.
         let reference = secrets::file_ref(&at(name), "p");
-        assert!(secrets::find(&[reference], &var).is_empty(), "{name}");
+        assert!(super::recall::find(&[reference], &var).is_empty(), "{name}");
     }
     let home = tempfile::tempdir().unwrap();
     nix::unistd::mkfifo(&home.path().join("electrictown.yaml"), nix::sys::stat::Mode::S_IRWXU).unwrap();

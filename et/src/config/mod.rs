@@ -13,7 +13,7 @@ use proto::endpoint::NETWORK_ENV;
 use proto::message::SecretValue;
 use proto::outcome::exit;
 
-use crate::context::{Lookup, absolute};
+use crate::caller::{Lookup, absolute};
 use crate::exit::Problem;
 
 pub(crate) mod detect;
@@ -23,8 +23,9 @@ mod file;
 mod fuzz;
 mod mask;
 pub(crate) mod prices;
+pub(crate) mod recall;
 mod resolve;
-pub(crate) mod secrets;
+mod secrets;
 pub(crate) mod trust;
 
 /// A configuration and what belongs to it.

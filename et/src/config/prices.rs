@@ -110,6 +110,17 @@ impl Known {
     }
 }
 
+/// Where a provider of this type is, unless the config says otherwise.
+pub(crate) fn default_url(kind: &str) -> Option<&'static str> {
+    match kind {
+        "ollama" => Some("http://localhost:11434"),
+        "openai" => Some("https://api.openai.com/v1"),
+        "anthropic" => Some("https://api.anthropic.com"),
+        "gemini" => Some("https://generativelanguage.googleapis.com"),
+        _ => None,
+    }
+}
+
 /// The host of a URL, lower case.
 pub(crate) fn host(url: &str) -> Option<String> {
     Url::parse(url).ok()?.host_str().map(str::to_lowercase)

@@ -18,7 +18,7 @@ use super::file::{self, File, Text};
 use super::prices::{data, is_loopback, micros};
 use super::trust::{self, Pairs};
 use super::{Loaded, mask, network, secrets};
-use crate::context::Lookup;
+use crate::caller::Lookup;
 use crate::exit::Problem;
 use crate::text::{nearest, parse_bytes, parse_duration};
 
@@ -38,17 +38,6 @@ pub(crate) struct Source<'a> {
     pub(crate) trusted: bool,
     /// Where the user's own config sends variables.
     pub(crate) pairs: Pairs,
-}
-
-/// Where a provider of this type is, unless the config says otherwise.
-pub(crate) fn default_url(kind: &str) -> Option<&'static str> {
-    match kind {
-        "ollama" => Some("http://localhost:11434"),
-        "openai" => Some("https://api.openai.com/v1"),
-        "anthropic" => Some("https://api.anthropic.com"),
-        "gemini" => Some("https://generativelanguage.googleapis.com"),
-        _ => None,
-    }
 }
 
 /// Reads and resolves a config.
@@ -271,7 +260,7 @@ impl Resolver<'_> {
         // Variables that would leave for the provider's host, with their places.
         let mut sent: Vec<(String, Location)> = Vec::new();
         let (url, url_at) = match &provider.base_url {
-            None => (default_url(type_name).unwrap_or_default().to_owned(), provider.r#type.referenced),
+            None => (super::prices::default_url(type_name).unwrap_or_default().to_owned(), provider.r#type.referenced),
             Some(text) => {
                 let named = secrets::variables(&text.value);
                 // An untrusted file doesn't even learn whether a variable is set.

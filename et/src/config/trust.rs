@@ -14,7 +14,7 @@ use super::discover::{self, config_dir};
 use super::file::File;
 use super::prices::{data, host, is_loopback};
 use super::secrets;
-use crate::context::Lookup;
+use crate::caller::Lookup;
 use crate::exit::Problem;
 
 /// Which variables the user's own config sends where: scheme and host, so that what goes encrypted there goes nowhere else in clear.
@@ -63,7 +63,7 @@ pub(crate) fn own_pairs(var: Lookup<'_>) -> Pairs {
         for provider in file.providers.unwrap_or_default().into_values().map(|spanned| spanned.value) {
             let url =
                 provider.base_url.as_ref().and_then(|url| secrets::expand(&url.value, var).ok()).map(|url| url.text);
-            let url = url.or_else(|| super::resolve::default_url(&provider.r#type.value).map(str::to_owned));
+            let url = url.or_else(|| super::prices::default_url(&provider.r#type.value).map(str::to_owned));
             let Some(origin) = url.as_deref().and_then(origin) else { continue };
             let named = [&provider.api_key, &provider.base_url, &provider.org].into_iter().flatten();
             pairs.extend(named.flat_map(|text| secrets::variables(&text.value)).map(|name| (name, origin.clone())));

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use proto::message::{Finding, Grade};
 
 use super::{bad, finding};
-use crate::context::Lookup;
+use crate::caller::Lookup;
 use crate::link::ConnectOptions;
 
 const SOCKET: &str = "etd.socket";
