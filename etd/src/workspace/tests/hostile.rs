@@ -106,7 +106,8 @@ fn while_a_file_is_swapped_for_a_pipe_all_the_time_nothing_waits() {
         || {
             for _ in 0..300 {
                 if let Ok(Some(content)) = room.ws.read(&rel("f")) {
-                    assert_eq!(content.bytes, b"mine");
+                    // Theirs, or what was written here the moment before.
+                    assert!([b"mine".as_slice(), b"new"].contains(&content.bytes.as_slice()), "{:?}", content.bytes);
                 }
                 let _ = room.write("f", Some("mine"), Some("new"));
                 let _ = room.ws.list();
