@@ -9,13 +9,14 @@ use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use super::super::FailureKind;
 use super::*;
 
-const SERVER_KEY: &[u8] = include_bytes!("tls/server.key.pem");
+/// The key of all these certificates. It is no secret: nobody trusts what it signs but these tests.
+const SERVER_KEY: &[u8] = include_bytes!("tls/server.key.der");
 
 /// A TLS server with this certificate that answers each request well. Returns its port; it ends with the test.
 fn serve(certificate: &'static [u8]) -> u16 {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let chain = vec![CertificateDer::from_pem_slice(certificate).unwrap()];
-    let key = PrivateKeyDer::from_pem_slice(SERVER_KEY).unwrap();
+    let key = PrivateKeyDer::try_from(SERVER_KEY).unwrap();
     let config = ServerConfig::builder().with_no_client_auth().with_single_cert(chain, key).unwrap();
     let config = Arc::new(config);
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
