@@ -39,9 +39,14 @@ pub(super) struct Log<'a> {
     dirs: Vec<String>,
 }
 
-/// The text without colour and other terminal commands. What `go … -json` wraps is unwrapped.
+/// The text without colour and other terminal commands.
+pub(crate) fn uncoloured(text: &str) -> String {
+    if text.contains('\u{1b}') { ANSI.replace_all(text, "") } else { text.to_owned() }
+}
+
+/// The same; what `go … -json` wraps is unwrapped.
 pub(super) fn clean(text: &str) -> String {
-    let text = if text.contains('\u{1b}') { ANSI.replace_all(text, "") } else { text.to_owned() };
+    let text = uncoloured(text);
     let mut out = String::with_capacity(text.len());
     let mut go = go_json::Unwrapper::default();
     let tap = text.contains("TAP version 1");

@@ -10,7 +10,7 @@ mod go;
 mod go_json;
 mod java;
 mod jest;
-mod log;
+pub(crate) mod log;
 mod make;
 mod node;
 mod paths;

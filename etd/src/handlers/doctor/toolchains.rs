@@ -12,6 +12,7 @@ use proto::config::SandboxWish;
 use proto::message::{Doctor, Finding, Grade};
 
 use super::{Advised as _, finding};
+use crate::check::diagnostics::log::uncoloured;
 use crate::check::{self, DetectOptions};
 use crate::plan::CheckHint;
 use crate::sandbox::{Command, Ended, Jail, Output, Profile, Wish, find_program};
@@ -154,7 +155,7 @@ fn judge(name: &str, file: &Path, answer: Result<Output, String>, needed: bool) 
         Ok(output) => output,
         Err(why) => return trouble(why),
     };
-    let first = |text: &str| text.lines().map(str::trim).find(|line| !line.is_empty()).map(str::to_owned);
+    let first = |text: &str| uncoloured(text).lines().map(str::trim).find(|line| !line.is_empty()).map(str::to_owned);
     let said = first(&output.stdout).or_else(|| first(&output.stderr));
     match (output.ended, said) {
         (Ended::Code(0), Some(said)) => {
@@ -188,6 +189,8 @@ mod tests {
         };
         let good = || Ok(output(Ended::Code(0), "\ngo version go1.26\nmore\n", ""));
         assert_eq!(judged(good(), false), (Grade::Ok, "go version go1.26 (/usr/bin/go)".to_owned()));
+        let coloured = Ok(output(Ended::Code(0), "\u{1b}[1mgo 1.26\u{1b}[m\n", ""));
+        assert_eq!(judged(coloured, false), (Grade::Ok, "go 1.26 (/usr/bin/go)".to_owned()));
         assert!(judged(good(), true).1.ends_with("(/usr/bin/go, and the project here needs it)"));
         // Old compilers of Java speak on stderr.
         assert_eq!(judged(Ok(output(Ended::Code(0), "", "javac 8\n")), false).0, Grade::Ok);
