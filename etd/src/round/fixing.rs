@@ -12,10 +12,10 @@ use super::checking::Recorded;
 use super::context::{Question, RoundContext, Seen, Stop};
 use super::continuing;
 use super::handing;
+use super::landing;
 use super::logs::Decision;
 use super::looking::Syntax;
 use super::resolving::{self, Contents, Kept};
-use super::working::{read, unsafe_paths};
 use super::writing::{self, Shrink, Wanted, Written};
 use crate::answer::{Answer, Problem, Resolved};
 use crate::blame::{Assignment, INTEGRATOR};
@@ -205,10 +205,10 @@ async fn answers(
         if let Some(number) = board.lock().number(owner) {
             cx.logs.answer(number, &record.text);
         }
-        let answer = read(cx, &record, &assignment.files);
+        let answer = resolving::read(cx, &record, &assignment.files);
         let mut resolved = resolving::resolve(cx, &key, &answer, &asked.seen, &gained.kept.still(&asked.seen)).await?;
         resolving::note(&mut board.lock(), &record.model, &resolved);
-        gained.kept.refused.extend(unsafe_paths(owner, &answer));
+        gained.kept.refused.extend(landing::unsafe_paths(owner, &answer));
         gained.kept.refused.extend(resolving::not_mine(&board.lock(), owner, &assignment.files, &mut resolved));
         let judged = judged(cx, material, &key, &record, &answer, &resolved, &whole).await?;
         resolved.files.retain(|path, _| !judged.unseen.contains(path));

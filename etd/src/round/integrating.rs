@@ -12,11 +12,11 @@ use serde::{Deserialize, Serialize};
 
 use super::board::{Board, Progress};
 use super::context::{Question, RoundContext, Seen, Stop};
+use super::landing;
 use super::logs::Decision;
 use super::resolving::{self, Contents};
 use super::settling;
 use super::verdict::Halt;
-use super::working::{read, unsafe_paths};
 use super::writing::{self, Shrink, Wanted};
 use crate::answer::Answer;
 use crate::blame::INTEGRATOR;
@@ -310,7 +310,7 @@ async fn ask(cx: &RoundContext, board: &Board, needs: &Needs, offers: &Offers) -
                 break;
             }
         };
-        let answer = read(cx, &record, &needs.files);
+        let answer = resolving::read(cx, &record, &needs.files);
         let key = format!("integrate/{attempt}");
         let mut resolved = resolving::resolve(cx, &key, &answer, &asked.seen, &Contents::new()).await?;
         let event = Event::WorkerFinished {
@@ -334,7 +334,7 @@ async fn ask(cx: &RoundContext, board: &Board, needs: &Needs, offers: &Offers) -
             continue;
         }
         let (wanted, mut refused) = sort_out(board, &resolved.files, &answer);
-        refused.extend(unsafe_paths(INTEGRATOR, &answer));
+        refused.extend(landing::unsafe_paths(INTEGRATOR, &answer));
         refused.extend(resolving::not_mine(&board.lock(), INTEGRATOR, &[], &mut resolved));
         let written = writing::write(cx, board, &key, INTEGRATOR, wanted, &asked.seen, refused).await?;
         if !answer.remarks.is_empty() {

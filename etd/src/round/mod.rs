@@ -14,11 +14,13 @@ mod handing;
 mod integrating;
 mod journal;
 mod judging;
+mod landing;
 mod logs;
 mod looking;
 mod net;
 mod planning;
 mod resolving;
+mod reviewing;
 mod settling;
 mod testing;
 #[cfg(test)]

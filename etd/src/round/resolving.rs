@@ -1,4 +1,4 @@
-//! An answer's edits and moves become whole contents, by what the worker was shown. A step: what is there changes when they land, and a
+//! An answer is read, and its edits and moves become whole contents, by what the worker was shown. A step: what is there changes when they land, and a
 //! round that is resumed must come to the same contents.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,7 +9,9 @@ use serde::{Deserialize, Serialize};
 use super::ablation::{Part, without};
 use super::board::Known;
 use super::context::{RoundContext, Seen, Stop};
-use crate::answer::{self, Answer, Current, Failed, Resolved};
+use crate::answer::{self, Answer, Current, Expected, Failed, Resolved};
+use crate::calls::CallRecord;
+use crate::provider::StopReason;
 use crate::relpath::RelPath;
 use crate::store::StoreError;
 use crate::workspace::{Hash, Workspace};
@@ -24,6 +26,12 @@ struct Recorded {
     unseen: Vec<RelPath>,
     #[serde(default)]
     misapplied: bool,
+}
+
+/// Reads an answer for the files that it means.
+pub(super) fn read(cx: &RoundContext, record: &CallRecord, owns: &[RelPath]) -> Answer {
+    let cut = record.stop != StopReason::End;
+    answer::read(&record.text, &Expected { owns, work_dir_name: cx.work_dir_name(), cut })
 }
 
 /// What an answer makes of the tree. `seen` is what the worker was shown, `kept` what it gave before and that hasn't landed.

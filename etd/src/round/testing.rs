@@ -5,10 +5,10 @@ use proto::event::Event;
 
 use super::board::Board;
 use super::context::{Question, RoundContext, Stop};
+use super::landing;
 use super::logs::Decision;
 use super::resolving::{self, Contents};
 use super::verdict::Halt;
-use super::working::{read, share_out, unsafe_paths};
 use super::writing;
 use crate::calls::Priority;
 use crate::prompt::{self, TesterBrief};
@@ -66,7 +66,7 @@ pub(super) async fn test(cx: &RoundContext, board: &Board) -> Result<(), Stop> {
         Ok(record) => record,
         Err(failure) => return cx.note("tester", format!("no tests were written: {failure}")).await,
     };
-    let answer = read(cx, &record, &[]);
+    let answer = resolving::read(cx, &record, &[]);
     let mut resolved = resolving::resolve(cx, "test/1", &answer, &asked.seen, &Contents::new()).await?;
     let files = std::mem::take(&mut resolved.files);
     let event = Event::WorkerFinished {
@@ -80,8 +80,8 @@ pub(super) async fn test(cx: &RoundContext, board: &Board) -> Result<(), Stop> {
         spent: board.lock().spent(),
     };
     cx.journal.say("worker.finished/tester/1", event).await?;
-    let (wanted, mut refused) = share_out(board, TESTER, &files, &answer.moves, true);
-    refused.extend(unsafe_paths(TESTER, &answer));
+    let (wanted, mut refused) = landing::share_out(board, TESTER, &files, &answer.moves, true);
+    refused.extend(landing::unsafe_paths(TESTER, &answer));
     refused.extend(resolving::not_mine(&board.lock(), TESTER, &[], &mut resolved));
     writing::write(cx, board, "test/1", TESTER, wanted, &asked.seen, refused).await?;
     Ok(())

@@ -5,27 +5,24 @@ use std::collections::BTreeSet;
 
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
-use proto::config::role;
 use proto::event::Event;
-use proto::report::Refusal;
 use tokio::sync::watch;
 
-use super::ablation::{Part, without};
 use super::board::{Board, Progress};
 use super::context::{Asked, Question, RoundContext, Seen, Stop};
 use super::continuing;
 use super::integrating;
 use super::judging::{Given, Lacking, judged};
+use super::landing::{self, Candidate};
 use super::logs::Decision;
 use super::looking::Syntax;
-use super::resolving::{self, Contents, Kept};
+use super::resolving::{self, Kept};
+use super::reviewing;
 use super::verdict::Halt;
-use super::writing::{self, Shrink, Wanted, Written};
-use crate::answer::{self, Answer, Expected, Problem};
+use super::writing::Shrink;
 use crate::calls::{CallRecord, Priority};
 use crate::plan::{self, Subtask};
-use crate::prompt::{self, Retry, ReviewBrief, WorkerBrief};
-use crate::provider::StopReason;
+use crate::prompt::{self, Retry, WorkerBrief};
 use crate::relpath::RelPath;
 use crate::store::NewEvent;
 
@@ -133,27 +130,6 @@ async fn with_its_parts(cx: &RoundContext, board: &Board, subtask: Subtask) -> R
     Ok(())
 }
 
-/// An answer that could be used.
-struct Candidate {
-    score: Option<u32>,
-    files: Contents,
-    moves: Vec<(RelPath, RelPath)>,
-    answer: Answer,
-    refused: Vec<Refusal>,
-    /// What the worker was shown when it gave the files.
-    seen: Seen,
-    /// Whether a file that was there already should have changed and didn't arrive whole.
-    stale: bool,
-}
-
-impl Candidate {
-    fn unreviewed(kept: &Kept, answer: Answer, mut seen: Seen, stale: bool) -> Self {
-        seen.extend(kept.based.clone());
-        let (files, moves, refused) = (kept.files.clone(), kept.moves.clone(), kept.refused.clone());
-        Self { score: None, files, moves, answer, refused, seen, stale }
-    }
-}
-
 async fn subtask_to_its_end(cx: &RoundContext, board: &Board, subtask: Subtask) -> Result<(), Stop> {
     let id = subtask.id.clone();
     let mut tries =
@@ -189,7 +165,7 @@ async fn subtask_to_its_end(cx: &RoundContext, board: &Board, subtask: Subtask) 
             Err(stop) => return Err(stop),
         };
         let owns = owned(board, &id);
-        let answer = read(cx, &record, &owns);
+        let answer = resolving::read(cx, &record, &owns);
         let key = format!("work/{id}/{attempt}");
         let mut resolved = resolving::resolve(cx, &key, &answer, &seen, &kept.still(&seen)).await?;
         resolving::note(&mut board.lock(), &record.model, &resolved);
@@ -217,7 +193,7 @@ async fn subtask_to_its_end(cx: &RoundContext, board: &Board, subtask: Subtask) 
             }
             if kept.files.is_empty() {
                 board.lock().progress(&id, Progress::Unusable);
-                return refuse(cx, board, &id, &answer, kept.refused).await;
+                return landing::refuse(cx, board, &id, &answer, kept.refused).await;
             }
         }
         if let Some(reason) = syntax.judge(cx, board, attempt, &mut kept).await? {
@@ -231,7 +207,7 @@ async fn subtask_to_its_end(cx: &RoundContext, board: &Board, subtask: Subtask) 
         let Kept { files, moves, based, refused } = std::mem::take(&mut kept);
         let mut seen = seen;
         seen.extend(based);
-        let score = match review(cx, board, &subtask, attempt, &record.text).await {
+        let score = match reviewing::review(cx, board, &subtask, attempt, &record.text).await {
             Ok(score) => score,
             // The answer is paid for: it lands without a review.
             Err(Stop::Halt(Halt::Budget(limit, _))) => {
@@ -260,9 +236,9 @@ async fn subtask_to_its_end(cx: &RoundContext, board: &Board, subtask: Subtask) 
             continue;
         }
         let Some(candidate) = best.take() else { break };
-        let written = land(cx, board, &id, attempt, &candidate, shrink).await?;
+        let written = landing::land(cx, board, &id, attempt, &candidate, shrink).await?;
         if let Some(halt) = late {
-            settle(cx, board, &subtask, candidate, &written).await?;
+            landing::settle(cx, board, &subtask, candidate, &written).await?;
             return Err(halt.into());
         }
         let names = |paths: &[RelPath]| paths.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
@@ -277,7 +253,7 @@ async fn subtask_to_its_end(cx: &RoundContext, board: &Board, subtask: Subtask) 
                 names(&written.shrunk)
             )
         } else {
-            return settle(cx, board, &subtask, candidate, &written).await;
+            return landing::settle(cx, board, &subtask, candidate, &written).await;
         };
         failed(cx, &id, attempt, &reason, true).await?;
         retry = Some((record.text, reason));
@@ -285,8 +261,8 @@ async fn subtask_to_its_end(cx: &RoundContext, board: &Board, subtask: Subtask) 
     if let Some(candidate) = best {
         // Nobody is asked any more.
         let shrink = if shrink == Shrink::Ask { Shrink::Refuse } else { shrink };
-        let written = land(cx, board, &id, attempt, &candidate, shrink).await?;
-        settle(cx, board, &subtask, candidate, &written).await?;
+        let written = landing::land(cx, board, &id, attempt, &candidate, shrink).await?;
+        landing::settle(cx, board, &subtask, candidate, &written).await?;
     }
     late.map_or(Ok(()), |halt| Err(halt.into()))
 }
@@ -380,14 +356,8 @@ async fn ask(
 }
 
 /// Files that a worker may write: what it owns by the plan and by earlier claims.
-pub(super) fn owned(board: &Board, worker: &str) -> Vec<RelPath> {
+fn owned(board: &Board, worker: &str) -> Vec<RelPath> {
     board.lock().owners.files_of(worker)
-}
-
-/// Reads an answer for the files that it means.
-pub(super) fn read(cx: &RoundContext, record: &CallRecord, owns: &[RelPath]) -> Answer {
-    let cut = record.stop != StopReason::End;
-    answer::read(&record.text, &Expected { owns, work_dir_name: cx.work_dir_name(), cut })
 }
 
 async fn failed(cx: &RoundContext, worker: &str, attempt: u32, reason: &str, again: bool) -> Result<(), Stop> {
@@ -395,164 +365,5 @@ async fn failed(cx: &RoundContext, worker: &str, attempt: u32, reason: &str, aga
     let reason = reason.lines().next().unwrap_or_default().to_owned();
     let event = Event::WorkerFailed { worker: worker.to_owned(), attempt, reason, again };
     cx.journal.say(format!("worker.failed/{worker}/{attempt}"), event).await?;
-    Ok(())
-}
-
-/// The reviewer's score of an answer; none without a reviewer, or if it can't be read.
-async fn review(
-    cx: &RoundContext,
-    board: &Board,
-    subtask: &Subtask,
-    attempt: u32,
-    text: &str,
-) -> Result<Option<(u32, String)>, Stop> {
-    let Some(by) = cx.role(role::REVIEWER) else { return Ok(None) };
-    let question = Question {
-        key: format!("review/{}/{attempt}", subtask.id),
-        worker: "reviewer",
-        role: role::REVIEWER,
-        by,
-        avoid: Vec::new(),
-        prompt: Box::new(|window| prompt::review(&ReviewBrief { task: &cx.spec.task, subtask, answer: text }, window)),
-        schema: None,
-        priority: Priority::Normal,
-        events: Vec::new(),
-        seen: Seen::new(),
-        listener: None,
-    };
-    let (asked, fresh) = cx.ask(board, question).await?;
-    let record = match asked.result {
-        Ok(record) => record,
-        Err(failure) => {
-            let key = format!("review/{}/{attempt}", subtask.id);
-            cx.note(&key, format!("{} wasn't reviewed: {failure}", subtask.id)).await?;
-            return Ok(None);
-        }
-    };
-    let Some((score, reason)) = prompt::parse_review(&record.text) else { return Ok(None) };
-    let accepted = score >= cx.spec.settings.guardrail_threshold;
-    let event = Event::ReviewScored { worker: subtask.id.clone(), attempt, score, reason: reason.clone(), accepted };
-    cx.journal.say(format!("review.scored/{}/{attempt}", subtask.id), event).await?;
-    if fresh {
-        cx.logs.decide(Decision {
-            timestamp: String::new(),
-            phase: "review",
-            agent: "reviewer",
-            intent: &subtask.id,
-            action: format!("scored {score}"),
-            outcome: if accepted { "accepted" } else { "asked again" },
-            detail: reason.clone(),
-            token_cost: record.usage.input + record.usage.output,
-        });
-    }
-    Ok(Some((score, reason)))
-}
-
-/// What of an answer may be written by whom; the rest is refused or offered to the integrator.
-pub(super) fn share_out(
-    board: &Board,
-    worker: &str,
-    files: &Contents,
-    moves: &[(RelPath, RelPath)],
-    may_claim: bool,
-) -> (Vec<Wanted>, Vec<Refusal>) {
-    let anybody = without(Part::Ownership);
-    let may_claim = may_claim || anybody;
-    let mut known = board.lock();
-    let mut wanted = Vec::new();
-    let may_write = |path: &RelPath| known.owners.owner_of(path).map_or(may_claim, |owner| anybody || owner == worker);
-    let (files, mut refused) = resolving::without_foreign_moves(files, moves, worker, &may_write);
-    for (path, content) in &files {
-        if may_claim {
-            known.owners.claim(path.clone(), worker);
-        }
-        match known.owners.owner_of(path) {
-            Some(owner) if anybody || owner == worker => {
-                let moved_to = resolving::moved_to(path, &files, moves);
-                wanted.push(Wanted { path: path.clone(), content: content.clone(), shrink: Shrink::Refuse, moved_to })
-            }
-            Some(owner) => refused.push(Refusal {
-                path: path.to_string(),
-                reason: format!("it belongs to {owner}"),
-                worker: worker.to_owned(),
-            }),
-            None => match content {
-                Some(content) => known.offers.push((worker.to_owned(), path.clone(), content.clone())),
-                None => refused.push(Refusal {
-                    path: path.to_string(),
-                    reason: "only its owner may delete a file".to_owned(),
-                    worker: worker.to_owned(),
-                }),
-            },
-        }
-    }
-    (wanted, refused)
-}
-
-/// Refusals that come from the reading of an answer.
-pub(super) fn unsafe_paths(worker: &str, answer: &Answer) -> Vec<Refusal> {
-    let unsafe_path = |problem: &Problem| match problem {
-        Problem::UnsafePath(path, reason) => {
-            Some(Refusal { path: path.clone(), reason: reason.clone(), worker: worker.to_owned() })
-        }
-        _ => None,
-    };
-    answer.problems.iter().filter_map(unsafe_path).collect()
-}
-
-async fn land(
-    cx: &RoundContext,
-    board: &Board,
-    worker: &str,
-    attempt: u32,
-    candidate: &Candidate,
-    shrink: Shrink,
-) -> Result<Written, Stop> {
-    // A subtask that owns nothing by the plan may claim what nobody owns; the first complete answer has it.
-    let may_claim = board.lock().piece(worker).is_some_and(|piece| piece.subtask.owns.is_empty());
-    let (mut wanted, mut refused) = share_out(board, worker, &candidate.files, &candidate.moves, may_claim);
-    wanted.iter_mut().for_each(|one| one.shrink = shrink);
-    refused.extend(unsafe_paths(worker, &candidate.answer));
-    refused.extend(candidate.refused.iter().cloned());
-    if cx.workspace.is_none() {
-        return Ok(Written::default());
-    }
-    writing::write(cx, board, &format!("work/{worker}/{attempt}"), worker, wanted, &candidate.seen, refused).await
-}
-
-async fn refuse(
-    cx: &RoundContext,
-    board: &Board,
-    worker: &str,
-    answer: &Answer,
-    mut refused: Vec<Refusal>,
-) -> Result<(), Stop> {
-    refused.extend(unsafe_paths(worker, answer));
-    if !refused.is_empty() && cx.workspace.is_some() {
-        writing::write(cx, board, &format!("work/{worker}/refused"), worker, Vec::new(), &Seen::new(), refused).await?;
-    }
-    Ok(())
-}
-
-async fn settle(
-    cx: &RoundContext,
-    board: &Board,
-    subtask: &Subtask,
-    candidate: Candidate,
-    written: &Written,
-) -> Result<(), Stop> {
-    let mut known = board.lock();
-    // Only paths that can't be taken were in it.
-    let offered = known.offers.iter().any(|(worker, ..)| *worker == subtask.id);
-    let arrived = cx.workspace.is_none() || offered || !written.done.is_empty() || candidate.answer.no_change;
-    // A file of its own that didn't land isn't delivered, even where an older one is in its place.
-    let own =
-        |path: &str| RelPath::parse(path).is_ok_and(|path| known.owners.owner_of(&path) == Some(subtask.id.as_str()));
-    let left = !written.conflicts.is_empty() || !written.shrunk.is_empty();
-    let lost = candidate.stale || left || written.refused.iter().any(|refusal| own(&refusal.path));
-    known.progress(&subtask.id, if arrived && !lost { Progress::Usable } else { Progress::Unusable });
-    if !candidate.answer.remarks.is_empty() {
-        known.notes.push((subtask.id.clone(), candidate.answer.remarks));
-    }
     Ok(())
 }
