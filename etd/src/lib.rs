@@ -10,6 +10,7 @@ pub mod diff;
 mod fuzz;
 pub mod handlers;
 pub mod live;
+pub mod memory;
 pub mod plan;
 pub mod prompt;
 pub mod provider;

@@ -34,6 +34,7 @@ fn main() -> ExitCode {
     if etd::sandbox::warden::is_wanted() {
         return etd::sandbox::warden::main();
     }
+    etd::memory::share_arenas();
     let args = Args::parse();
     // Before there is another descriptor, or a second thread.
     let handed = if args.background {

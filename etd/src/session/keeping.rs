@@ -30,8 +30,9 @@ const PATIENCE: Duration = Duration::from_millis(500);
 type Sizes = HashMap<PathBuf, (SystemTime, u64)>;
 
 impl Engine {
-    /// Keeps within the limits from now on, until the daemon stops.
+    /// Keeps within the limits from now on, and small while there is nothing to do, until the daemon stops.
     pub fn begin_keeping(self: &Arc<Self>) {
+        self.tasks.spawn(super::rest::run(Arc::clone(self)));
         self.tasks.spawn(run(Arc::clone(self)));
     }
 

@@ -6,6 +6,7 @@
 mod actor;
 mod keeping;
 mod ledger;
+mod rest;
 #[cfg(test)]
 mod tests;
 mod undo;

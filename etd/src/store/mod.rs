@@ -385,6 +385,17 @@ impl Store {
         tokio::task::spawn_blocking(work).await.map_err(|_| StoreError::Closed)?
     }
 
+    /// Connections for reading that nobody uses now.
+    #[cfg(test)]
+    pub(crate) fn idle_readers(&self) -> usize {
+        self.inner.readers.idle()
+    }
+
+    /// Closes the connections for reading that nobody uses now; the next query opens one.
+    pub fn close_readers(&self) {
+        self.inner.readers.close_idle();
+    }
+
     /// Events after a position, in order, about `max_bytes` at most (one at least).
     ///
     /// # Errors
