@@ -36,7 +36,7 @@ torture: ## 2000 kills of daemons, clients and builds, at named points and at ra
 	@./target/debug/torture $(ARGS)
 
 fuzz: ## look for texts and bytes that break what reads answers, tools, configs and the wire; FUZZ_SECONDS (3600) each, one by one
-	@FUZZ_SECONDS=$${FUZZ_SECONDS:-3600} $(CARGO) test --quiet --release -p proto -p et -p etd --lib --test suite fuzz:: -- --nocapture --test-threads=1
+	@FUZZ_SECONDS=$${FUZZ_SECONDS:-3600} $(CARGO) test --quiet --profile fuzz -p proto -p et -p etd --lib --test suite fuzz:: -- --nocapture --test-threads=1
 
 fixture: ## keep a database of this version in tests/fixtures, for the versions to come
 	@$(CARGO) build --workspace --bins --features etd/test-hooks,et/test-hooks

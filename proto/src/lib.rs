@@ -18,12 +18,15 @@
 //! | [`endpoint`] | state dir, socket and lock record |
 //! | [`id`] | identifiers |
 //! | [`hooks`] | named points for race and crash tests; empty in a release |
+//! | `fuzz` | drives fuzz targets; in tests only |
 
 pub mod codec;
 pub mod config;
 pub mod diagnostic;
 pub mod endpoint;
 pub mod event;
+#[cfg(feature = "fuzz")]
+pub mod fuzz;
 pub mod hooks;
 pub mod id;
 pub mod message;

@@ -1,14 +1,10 @@
 //! Hostile configs: a table of what could take memory, time or the stack, and a fuzz target for the reader.
-//!
-//! Texts are made from true configs by cutting, doubling and splicing, for `FUZZ_SECONDS` (a moment where it isn't set). What fails is
-//! saved; `FUZZ_REPLAY=file` reads it again.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may")]
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::path::Path;
 
 use proto::config::{Auth, SandboxWish};
+use proto::fuzz::{Target, Texts, broken};
 use proto::outcome::exit;
 
 use super::resolve::{Source, resolve};
@@ -16,11 +12,6 @@ use super::trust::{Pairs, may_send};
 use super::{Loaded, mask, secrets};
 use crate::exit::Problem;
 
-/// Time that one config may take. An honest one takes less than a millisecond; the rest is for a busy machine and a build without
-/// optimisation.
-const SLOW: Duration = Duration::from_secs(10);
-/// Where no time is set.
-const MOMENT: Duration = Duration::from_millis(500);
 /// Longest text that is made.
 const LONGEST: usize = 8 << 10;
 /// What every value of a variable begins with.
@@ -149,34 +140,8 @@ fn hold(text: &str) {
     }
 }
 
-fn timed(text: &str, what: &str) -> Option<String> {
-    let start = Instant::now();
-    let result = catch_unwind(AssertUnwindSafe(|| hold(text)));
-    let took = start.elapsed();
-    match result {
-        Ok(()) if took < SLOW => None,
-        Ok(()) => Some(format!("{what} takes {took:?}")),
-        Err(panic) => {
-            Some(panic.downcast_ref::<String>().cloned().unwrap_or_else(|| format!("{what}: a panic, see above")))
-        }
-    }
-}
-
 #[test]
 fn config() {
-    let once = |text: &str| {
-        if let Some(why) = timed(text, "it") {
-            let dir = std::env::var_os("FUZZ_DIR").map_or_else(std::env::temp_dir, PathBuf::from);
-            let file = dir.join(format!("fuzz-config-{}.yaml", std::process::id()));
-            std::fs::write(&file, text).unwrap();
-            panic!("{why}\nreplay: FUZZ_REPLAY={} cargo test -p et --lib fuzz::config", file.display());
-        }
-    };
-    if let Some(file) = std::env::var_os("FUZZ_REPLAY") {
-        return once(&std::fs::read_to_string(file).unwrap());
-    }
-    let time =
-        std::env::var("FUZZ_SECONDS").ok().and_then(|text| text.parse().ok()).map_or(MOMENT, Duration::from_secs);
     // The sample of the documentation stands in the tests' text, between quotes.
     let mut seeds: Vec<String> =
         SEEDS[0].split("\"#").filter_map(|part| part.split_once("r#\"")).map(|(_, yaml)| yaml.to_owned()).collect();
@@ -184,34 +149,9 @@ fn config() {
     for seed in &seeds[1..] {
         hold(seed);
     }
-    let seed = fastrand::u64(..);
-    let mut random = fastrand::Rng::with_seed(seed);
-    let start = Instant::now();
-    let mut count = 0_u64;
-    while start.elapsed() < time {
-        let mut text = seeds[random.usize(0..seeds.len())].clone();
-        for _ in 0..random.usize(1..=6) {
-            let place = |random: &mut fastrand::Rng, text: &str| text.floor_char_boundary(random.usize(0..=text.len()));
-            let (a, b) = (place(&mut random, &text), place(&mut random, &text));
-            let (from, to) = (a.min(b), a.max(b).min(text.floor_char_boundary(a.min(b) + 200)));
-            let token = TOKENS[random.usize(0..TOKENS.len())];
-            match random.u8(0..6) {
-                0 => text.replace_range(from..to, ""),
-                1 => text.truncate(a),
-                2 => {
-                    let piece = text[from..to].repeat(random.usize(1..=20));
-                    text.insert_str(a, &piece);
-                }
-                3 => text.insert_str(a, token),
-                4 => text.insert(a, char::from(random.u8(0..128))),
-                _ => text.replace_range(from..to, token),
-            }
-        }
-        text.truncate(text.floor_char_boundary(LONGEST));
-        once(&text);
-        count += 1;
-    }
-    println!("fuzz config: {count} texts in {:?}, seed {seed}, no finding", start.elapsed());
+    let texts = Texts { seeds, tokens: TOKENS, longest: LONGEST };
+    Target { name: "config::fuzz::config", command: "cargo test -p et --lib" }
+        .run(|random| texts.next(random).into_bytes(), |input| hold(str::from_utf8(input).unwrap()));
 }
 
 #[test]
@@ -257,7 +197,7 @@ fn bombs_are_refused_at_once() {
         ("an organisation of two lines", "providers: { p: { type: openai, org: \"o\\r\\nX: y\" } }\ndefaults: { model: p/m }\n".to_owned()),
     ];
     for (what, text) in texts {
-        assert_eq!(timed(&text, what), None, "{what}");
+        assert_eq!(broken(|| hold(&text)), None, "{what}");
         assert!(read(&text, true).is_err(), "{what} is taken");
     }
     assert!(read(valid, true).is_ok());

@@ -1,14 +1,13 @@
 //! Fuzzing of what reads text from outside: answers of models, output of tools, streams and refusals of providers.
 //!
-//! Texts are made from seeds by cutting, doubling, swapping and splicing, for `FUZZ_SECONDS` a target (a moment where it isn't set, so
-//! that the targets themselves are held by every test run). What fails is saved; `FUZZ_REPLAY=file` reads it again.
+//! `proto::fuzz` makes the texts and runs the targets.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may")]
 
 mod providers;
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+
+use proto::fuzz::{Target, Texts};
 
 use crate::answer::{self, Answer, Current, Expected};
 use crate::check::diagnostics::{self, Paths, ToolOutput};
@@ -16,10 +15,6 @@ use crate::relpath::RelPath;
 
 /// Longest text, in bytes.
 const LONGEST: usize = 32 << 10;
-/// Time that one text may take. An honest one takes milliseconds; the rest is for a busy machine and a build without optimisation.
-const SLOW: Duration = Duration::from_secs(20);
-/// Where no time is set.
-const MOMENT: Duration = Duration::from_millis(500);
 
 /// What formats are made of.
 const TOKENS: &[&str] = &[
@@ -74,51 +69,6 @@ const TOKENS: &[&str] = &[
     "    at f (/w/proj/d.js:1:2)\n",
 ];
 
-struct Mutator {
-    random: fastrand::Rng,
-    seeds: Vec<String>,
-    tokens: &'static [&'static str],
-}
-
-impl Mutator {
-    fn place(&mut self, text: &str) -> usize {
-        text.floor_char_boundary(self.random.usize(0..=text.len()))
-    }
-
-    fn range(&mut self, text: &str) -> (usize, usize) {
-        let (a, b) = (self.place(text), self.place(text));
-        (a.min(b), a.max(b).min(text.floor_char_boundary(a.min(b) + 2_000)))
-    }
-
-    fn next(&mut self) -> String {
-        let at = self.random.usize(0..self.seeds.len());
-        let mut text = self.seeds[at].clone();
-        for _ in 0..self.random.usize(1..=8) {
-            let (from, to) = self.range(&text);
-            let at = self.place(&text);
-            match self.random.u8(0..7) {
-                0 => text.replace_range(from..to, ""),
-                1 => text.truncate(at),
-                2 => {
-                    let piece = text[from..to].to_owned();
-                    text.insert_str(at, &piece);
-                }
-                3 => text.insert_str(at, self.tokens[self.random.usize(0..self.tokens.len())]),
-                4 => {
-                    let other = self.random.usize(0..self.seeds.len());
-                    let other = self.seeds[other].clone();
-                    let (from, to) = self.range(&other);
-                    text.insert_str(at, &other[from..to]);
-                }
-                5 => text.insert(at, char::from(self.random.u8(0..128))),
-                _ => text.replace_range(from..to, self.tokens[self.random.usize(0..self.tokens.len())]),
-            }
-        }
-        text.truncate(text.floor_char_boundary(LONGEST));
-        text
-    }
-}
-
 /// Texts of files in a dir, those below included.
 fn texts(dir: &Path, out: &mut Vec<String>) {
     for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
@@ -132,42 +82,11 @@ fn texts(dir: &Path, out: &mut Vec<String>) {
     }
 }
 
-/// Runs a target until its time is over. A failure is saved, and the panic says where and how to replay it.
-fn run(name: &str, seeds: Vec<String>, target: impl Fn(&str)) {
-    run_with(name, seeds, TOKENS, target);
-}
-
-/// The same for a format that is made of other tokens.
-fn run_with(name: &str, seeds: Vec<String>, tokens: &'static [&'static str], target: impl Fn(&str)) {
-    let once = |text: &str| {
-        let start = Instant::now();
-        let result = catch_unwind(AssertUnwindSafe(|| target(text)));
-        let took = start.elapsed();
-        let why = match result {
-            Ok(()) if took < SLOW => return,
-            Ok(()) => format!("it takes {took:?}"),
-            Err(panic) => panic.downcast_ref::<String>().cloned().unwrap_or_else(|| "a panic, see above".to_owned()),
-        };
-        let dir = std::env::var_os("FUZZ_DIR").map_or_else(std::env::temp_dir, PathBuf::from);
-        let file = dir.join(format!("fuzz-{name}-{}.txt", std::process::id()));
-        std::fs::write(&file, text).unwrap();
-        panic!("{why}\nreplay: FUZZ_REPLAY={} cargo test -p etd --lib fuzz::{name}", file.display());
-    };
-    if let Some(file) = std::env::var_os("FUZZ_REPLAY") {
-        return once(&std::fs::read_to_string(file).unwrap());
-    }
-    let time =
-        std::env::var("FUZZ_SECONDS").ok().and_then(|text| text.parse().ok()).map_or(MOMENT, Duration::from_secs);
-    let seed = fastrand::u64(..);
-    let mut mutator = Mutator { random: fastrand::Rng::with_seed(seed), seeds, tokens };
-    assert!(!mutator.seeds.is_empty());
-    let start = Instant::now();
-    let mut count = 0_u64;
-    while start.elapsed() < time {
-        once(&mutator.next());
-        count += 1;
-    }
-    println!("fuzz {name}: {count} texts in {:?}, seed {seed}, no finding", start.elapsed());
+/// Holds a target against texts that are made of these.
+fn run(name: &str, seeds: Vec<String>, tokens: &'static [&'static str], target: impl Fn(&str)) {
+    let texts = Texts { seeds, tokens, longest: LONGEST };
+    let hold = |input: &[u8]| target(str::from_utf8(input).unwrap());
+    Target { name, command: "cargo test -p etd --lib" }.run(|random| texts.next(random).into_bytes(), hold);
 }
 
 fn rel(path: &str) -> RelPath {
@@ -203,7 +122,7 @@ fn answers() {
         seed.truncate(seed.floor_char_boundary(LONGEST));
     }
     let owns = [rel("a.go"), rel("src/b.rs"), rel("c.py")];
-    run("answers", seeds, |text| {
+    run("fuzz::answers", seeds, TOKENS, |text| {
         for (owns, cut) in [(&owns[..], false), (&owns[..1], true), (&[][..], false)] {
             let expected = Expected { owns, work_dir_name: "proj", cut };
             let found = answer::read(text, &expected);
@@ -231,7 +150,7 @@ fn output() {
         ["a.go", "src/b.rs", "c.py", "d.js", "main.go", "src/main.rs", "sub/util.c", "go.mod"].map(rel).to_vec();
     let paths = Paths::new("/w/proj", files.clone());
     const TOOLS: &[&str] = &["sh", "go", "cargo", "make", "tsc", "python", "node", "mvn"];
-    run("output", seeds, |text| {
+    run("fuzz::output", seeds, TOKENS, |text| {
         let tool = TOOLS[text.len() % TOOLS.len()];
         let half = text.floor_char_boundary(text.len() / 2);
         for (stdout, stderr) in [(text, ""), (&text[..half], &text[half..])] {

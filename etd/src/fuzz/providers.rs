@@ -1,6 +1,6 @@
 //! Streams, lists and refusals of providers: whatever comes, it is read the same way in any pieces, in bounds, and without a secret.
 
-use super::run_with;
+use super::run;
 use crate::provider::fuzz::{Read, read, refusal};
 
 /// What the four formats are made of.
@@ -74,7 +74,7 @@ fn seeds() -> Vec<String> {
 
 #[test]
 fn streams() {
-    run_with("providers::streams", seeds(), TOKENS, |text| {
+    run("fuzz::providers::streams", seeds(), TOKENS, |text| {
         // What is no UTF-8 can't stand in a seed.
         let bytes: Vec<u8> = text.split('\u{fffd}').map(str::as_bytes).collect::<Vec<_>>().join(&0xff);
         for format in 0..4 {
@@ -100,7 +100,7 @@ fn streams() {
 #[test]
 fn refusals() {
     const KEY: &str = "sk-test/1234567890+abc";
-    run_with("providers::refusals", seeds(), TOKENS, |text| {
+    run("fuzz::providers::refusals", seeds(), TOKENS, |text| {
         for status in [None, Some(302), Some(400), Some(404), Some(429), Some(503), Some(999)] {
             let message = refusal(status, text, KEY);
             assert!(message.chars().count() <= 300 && !message.chars().any(char::is_control), "{message:?}");

@@ -1,22 +1,14 @@
 //! Fuzzing of what reads bytes from the other side: preambles, frames, and the body of every message.
 //!
-//! Bytes are made from true ones by flipping, cutting, doubling and splicing, for `FUZZ_SECONDS` a target (a moment where it isn't set).
-//! What fails is saved; `FUZZ_REPLAY=file` reads it again.
-
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
-use std::time::{Duration, Instant};
+//! Bytes are made from true ones by flipping, cutting, doubling and splicing; `proto::fuzz` runs the targets.
 
 use proto::codec::{HEADER, MAX_FRAME, join, split};
+use proto::fuzz::{Rng, Target};
 use proto::message::{Reply, Request};
 use proto::preamble::{FIXED, Fixed, Kind, MAX_TEXT, Preamble, Status};
 
 use crate::frames::frames;
 
-/// Time that one input may take. An honest one takes microseconds; the rest is for a busy machine.
-const SLOW: Duration = Duration::from_secs(10);
-/// Where no time is set.
-const MOMENT: Duration = Duration::from_millis(500);
 /// Longest input.
 const LONGEST: usize = 64 << 10;
 /// What lengths and numbers look like at their limits, as the encoding writes them.
@@ -34,7 +26,7 @@ const EDGES: &[&[u8]] = &[
     b"etd\n",
 ];
 
-fn damaged(random: &mut fastrand::Rng, seeds: &[Vec<u8>]) -> Vec<u8> {
+fn damaged(random: &mut Rng, seeds: &[Vec<u8>]) -> Vec<u8> {
     let mut bytes = seeds[random.usize(0..seeds.len())].clone();
     for _ in 0..random.usize(0..=6) {
         let at = random.usize(0..=bytes.len());
@@ -63,42 +55,14 @@ fn damaged(random: &mut fastrand::Rng, seeds: &[Vec<u8>]) -> Vec<u8> {
     bytes
 }
 
-/// Runs a target until its time is over. A failure is saved, and the panic says where and how to replay it.
 fn run(name: &str, seeds: &[Vec<u8>], target: impl Fn(&[u8])) {
-    let once = |bytes: &[u8]| {
-        let start = Instant::now();
-        let result = catch_unwind(AssertUnwindSafe(|| target(bytes)));
-        let took = start.elapsed();
-        let why = match result {
-            Ok(()) if took < SLOW => return,
-            Ok(()) => format!("it takes {took:?}"),
-            Err(panic) => panic.downcast_ref::<String>().cloned().unwrap_or_else(|| "a panic, see above".to_owned()),
-        };
-        let dir = std::env::var_os("FUZZ_DIR").map_or_else(std::env::temp_dir, PathBuf::from);
-        let file = dir.join(format!("fuzz-{name}-{}.bin", std::process::id()));
-        std::fs::write(&file, bytes).unwrap();
-        panic!("{why}\nreplay: FUZZ_REPLAY={} cargo test -p proto --test suite fuzz::{name}", file.display());
-    };
-    if let Some(file) = std::env::var_os("FUZZ_REPLAY") {
-        return once(&std::fs::read(file).unwrap());
-    }
-    let time =
-        std::env::var("FUZZ_SECONDS").ok().and_then(|text| text.parse().ok()).map_or(MOMENT, Duration::from_secs);
-    let seed = fastrand::u64(..);
-    let mut random = fastrand::Rng::with_seed(seed);
-    let start = Instant::now();
-    let mut count = 0_u64;
-    while start.elapsed() < time {
-        once(&damaged(&mut random, seeds));
-        count += 1;
-    }
-    println!("fuzz {name}: {count} inputs in {:?}, seed {seed}, no finding", start.elapsed());
+    Target { name, command: "cargo test -p proto --test suite" }.run(|random| damaged(random, seeds), target);
 }
 
 #[test]
 fn wire_frames() {
     let seeds: Vec<Vec<u8>> = frames().into_iter().map(|(_, frame)| frame).collect();
-    run("wire_frames", &seeds, |bytes| {
+    run("fuzz::wire_frames", &seeds, |bytes| {
         let Ok((header, body)) = split(bytes) else { return };
         assert_eq!(join(header, body), bytes, "a frame is its header and its body");
         // What decodes is encoded to something that decodes to the same, and that still fits.
@@ -123,7 +87,7 @@ fn bodies_of_every_message() {
     let mut numbers: Vec<u16> = frames.iter().map(|(_, frame)| split(frame).unwrap().0.message).collect();
     numbers.dedup();
     // The same bytes as every message: a body may come with any number.
-    run("bodies_of_every_message", &seeds, |body| {
+    run("fuzz::bodies_of_every_message", &seeds, |body| {
         for number in &numbers {
             if let Ok(message) = Request::decode(*number, body) {
                 assert_eq!(message.number(), *number);
@@ -145,7 +109,7 @@ fn preambles() {
         }
         seeds.push(Preamble { kind, version: u16::MAX, status: Status::Ok, text: "é".repeat(MAX_TEXT) }.encode());
     }
-    run("preambles", &seeds, |bytes| {
+    run("fuzz::preambles", &seeds, |bytes| {
         let Some((fixed, rest)) = bytes.split_first_chunk::<FIXED>() else { return };
         let Ok(fixed) = Fixed::decode(fixed) else { return };
         assert!(fixed.text_len <= MAX_TEXT);
