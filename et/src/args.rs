@@ -361,7 +361,7 @@ fn usage(error: &clap::Error) -> Problem {
         return Problem::usage("a command is missing").hint(format!("{command} --help lists the commands{demo}"));
     }
     let mut message = Vec::new();
-    let mut hints = Vec::new();
+    let mut hints: Vec<String> = elsewhere(error).into_iter().collect();
     let mut in_message = true;
     for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
         if let Some(tip) = line.strip_prefix("tip: ") {
@@ -383,6 +383,18 @@ fn usage(error: &clap::Error) -> Problem {
         problem.hint = Some(hints.join("; "));
     }
     problem
+}
+
+/// What may have been meant by a command that isn't there: one of a group, or a task.
+fn elsewhere(error: &clap::Error) -> Option<String> {
+    use clap::error::{ContextKind, ContextValue};
+    let Some(ContextValue::String(typed)) = error.get(ContextKind::InvalidSubcommand) else { return None };
+    if typed.contains(char::is_whitespace) {
+        return Some("a task is handed over by `et run --output-dir DIR \"TASK\"`".to_owned());
+    }
+    let all = command();
+    let group = all.get_subcommands().find(|group| group.find_subcommand(typed).is_some())?;
+    Some(format!("`et {} {typed}` is a command", group.get_name()))
 }
 
 #[cfg(test)]
@@ -422,6 +434,8 @@ mod tests {
         for (line, message, hint) in [
             (&["run", "--iterat", "x"][..], "'--iterat'", "--iterate"),
             (&["rum", "x"], "'rum'", "run"),
+            (&["list"], "'list'", "`et session list` is a command"),
+            (&["build a thing"], "'build a thing'", "et run --output-dir DIR"),
             (&["run", "build", "a", "thing"], "quotes", "Usage"),
             (&["session", "spawn", "x"], "--work-dir", "Usage"),
             (&["run", "x", "--workers", "many"], "'many'", "--help"),

@@ -255,7 +255,14 @@ impl Resolver<'_> {
             "openai" => (ProviderKind::Openai, false),
             "anthropic" => (ProviderKind::Anthropic, true),
             "gemini" => (ProviderKind::Gemini, true),
-            other => return Err(self.unknown(provider.r#type.referenced, "type", other, TYPES)),
+            other => {
+                let mut problem = self.unknown(provider.r#type.referenced, "type", other, TYPES);
+                if other.contains("compatible") {
+                    problem =
+                        problem.hint("what speaks OpenAI's API is of type `openai`, with a `base_url` of its own");
+                }
+                return Err(problem);
+            }
         };
         // Variables that would leave for the provider's host, with their places.
         let mut sent: Vec<(String, Location)> = Vec::new();

@@ -129,6 +129,12 @@ fn errors_name_the_place_and_the_nearest_name() {
         ),
         (with("roles: { mayor: { model: q/m } }"), "3:", "unknown provider `q`", None),
         (with("models: { a: { provider: p, model: m }, a: { provider: p, model: n } }"), "3:", "duplicate", None),
+        (
+            "providers:\n  p: { type: openai-compatible }\nmodels: {}\n".to_owned(),
+            "2:",
+            "unknown type `openai-compatible`",
+            Some("type `openai`, with a `base_url`"),
+        ),
         ("providers:\n  p: { type: opnai }\nmodels: {}\n".to_owned(), "2:", "unknown type `opnai`", Some("`openai`")),
         ("providers:\n  p: { type: anthropic }\n".to_owned(), "2:", "has no api_key", Some("$ANTHROPIC_API_KEY")),
         ("providers:\n  p: { type: openai, base_url: 'ftp://x' }\n".to_owned(), "2:", "http://", None),
