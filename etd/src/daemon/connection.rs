@@ -24,8 +24,8 @@ use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::timeout;
 use tokio_util::codec::{Encoder, LengthDelimitedCodec};
 
-use super::server::Shared;
 use super::service::{Outbox, Outgoing, Responder, Service};
+use super::shared::Shared;
 use incoming::{Frame, Frames};
 
 /// Frames are written together up to about this many bytes.

@@ -19,8 +19,8 @@ use tokio::net::UnixStream;
 use tokio::time::timeout;
 
 use super::connection::serve;
-use super::server::Shared;
 use super::service::{Counts, Responder, Service};
+use super::shared::Shared;
 use super::{Limits, Stop};
 
 /// Longer than a connection takes whose bytes have all come: only a hang meets it.

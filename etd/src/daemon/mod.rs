@@ -16,6 +16,7 @@ pub mod log;
 pub mod process;
 mod server;
 mod service;
+mod shared;
 mod stop;
 #[cfg(test)]
 mod tests;
@@ -30,9 +31,9 @@ use proto::endpoint::{DaemonState, LockRecord};
 use activation::{Activated, ActivationError};
 use endpoint::{EndpointError, Published};
 use lock::{Lock, LockError, Patience};
-pub use server::Limits;
-use server::Shared;
 pub use service::{Answers, Counts, Gone, Responder, Service};
+pub use shared::Limits;
+use shared::Shared;
 pub use stop::Stop;
 
 /// How a start went: one line for whoever started the daemon.

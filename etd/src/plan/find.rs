@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use super::language::{self, LANGUAGES, Language};
-use super::repair::{fitting, reaches};
 use super::signature::{Signature, words};
 use super::{Overlap, Plan, PlanForm, Subtask, Tree};
 use crate::relpath::RelPath;
@@ -317,4 +316,30 @@ fn unowned<'a>(plan: &'a Plan, owned: &'a BTreeSet<String>, tree: &'a Tree) -> i
 /// Files that have no ending.
 fn is_named(path: &RelPath) -> bool {
     matches!(path.file_name(), "Makefile" | "makefile" | "GNUmakefile" | "Dockerfile")
+}
+
+/// The subtask that a file goes with and that can still take it: code for its test, the dir for what only joins its files.
+pub(super) fn fitting(plan: &Plan, path: &RelPath, begun: &BTreeSet<String>) -> Option<String> {
+    let stem = language::stem(path);
+    let near = |own: &RelPath| {
+        let dir = own.parent() == path.parent() || own.parent().starts_with(&format!("{}/", path.parent()));
+        if language::is_glue(path) { dir } else { language::stem(own) == stem }
+    };
+    let open = plan.subtasks.iter().filter(|one| !begun.contains(&one.id));
+    open.filter(|one| one.owns.iter().any(near)).map(|one| one.id.clone()).next()
+}
+
+/// Whether one may be come to from another, by steps along `edges`.
+pub(super) fn reaches(edges: &[BTreeSet<usize>], from: usize, to: usize) -> bool {
+    let mut seen = BTreeSet::new();
+    let mut open = vec![from];
+    while let Some(at) = open.pop() {
+        if at == to {
+            return true;
+        }
+        if seen.insert(at) {
+            open.extend(edges.get(at).into_iter().flatten());
+        }
+    }
+    false
 }

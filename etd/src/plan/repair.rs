@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::find::{Finding, findings};
+use super::find::{Finding, findings, fitting, reaches};
 use super::language::{self, LANGUAGES};
 use super::signature::Signature;
 use super::{CheckHint, Contract, Overlap, Plan, PlanForm, Subtask, Tree};
@@ -168,17 +168,6 @@ fn provide(plan: &mut Plan, id: &str, signature: &str, begun: &BTreeSet<String>)
     plan.notes.push(format!("{id} requires `{signature}`, which nobody provided: {owner} defines it."));
 }
 
-/// The subtask that a file goes with and that can still take it: code for its test, the dir for what only joins its files.
-pub(super) fn fitting(plan: &Plan, path: &RelPath, begun: &BTreeSet<String>) -> Option<String> {
-    let stem = language::stem(path);
-    let near = |own: &RelPath| {
-        let dir = own.parent() == path.parent() || own.parent().starts_with(&format!("{}/", path.parent()));
-        if language::is_glue(path) { dir } else { language::stem(own) == stem }
-    };
-    let open = plan.subtasks.iter().filter(|one| !begun.contains(&one.id));
-    open.filter(|one| one.owns.iter().any(near)).map(|one| one.id.clone()).next()
-}
-
 /// Gives a file that nobody owns to whom it fits best, and tells them in `words` to write it.
 fn give(plan: &mut Plan, path: RelPath, begun: &BTreeSet<String>, words: &str) -> Option<(String, RelPath)> {
     let fits = fitting(plan, &path, begun);
@@ -244,18 +233,4 @@ fn cycles(plan: &mut Plan, started: &BTreeSet<String>) {
             plan.notes.push(format!("{} and {other} wait for one another: {} goes first.", subtask.id, subtask.id));
         }
     }
-}
-
-pub(super) fn reaches(edges: &[BTreeSet<usize>], from: usize, to: usize) -> bool {
-    let mut seen = BTreeSet::new();
-    let mut open = vec![from];
-    while let Some(at) = open.pop() {
-        if at == to {
-            return true;
-        }
-        if seen.insert(at) {
-            open.extend(edges.get(at).into_iter().flatten());
-        }
-    }
-    false
 }

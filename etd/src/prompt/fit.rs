@@ -3,8 +3,8 @@
 //! A prompt is a list of sections in reading order, each with a rank. While it is too long, sections are shortened or left out, lowest
 //! rank first and within a rank from the last to the first (what is asked: from the first to the last). A note in the prompt names each of them.
 
-use super::Window;
 use super::show;
+use super::{FileView, Window};
 use crate::provider::{Prompt, Speaker, Turn};
 
 /// Prompt tokens where a model's window isn't known.
@@ -61,6 +61,17 @@ impl Section {
         Self { name: name.to_owned(), head: head.to_owned(), body: Body::Lines(lines), rank }
     }
 
+    /// A file. Line ends are shown as LF; `workspace::content` brings them back.
+    pub(super) fn file(view: &FileView, around: Vec<u32>, rank: Rank) -> Self {
+        let path = view.path.to_string();
+        Self {
+            name: format!("`{path}`"),
+            head: String::new(),
+            body: Body::File { path, text: view.text.replace("\r\n", "\n"), around },
+            rank,
+        }
+    }
+
     fn is_empty(&self) -> bool {
         match &self.body {
             Body::Text(text) => text.trim().is_empty(),
@@ -88,6 +99,24 @@ impl Section {
         }
         out
     }
+}
+
+/// Sections for files under one heading, those in `except` left out.
+pub(super) fn files(sections: &mut Vec<Section>, heading: &str, views: &[FileView], except: &[FileView], rank: Rank) {
+    let mut first = true;
+    for view in views.iter().filter(|view| !except.iter().any(|other| other.path == view.path)) {
+        let mut section = Section::file(view, Vec::new(), rank);
+        if first {
+            section.head = heading.to_owned();
+        }
+        first = false;
+        sections.push(section);
+    }
+}
+
+/// The user's task where it is background to something smaller: at most a quarter of the prompt, so that it doesn't push out the files.
+pub(super) fn task(task: &str, window: Window) -> String {
+    show::middle_out(task.trim(), budget(window) / 4)
 }
 
 /// Bytes of prompt that fit the window, by four bytes a token, less a tenth for what that estimate misses.

@@ -5,7 +5,7 @@
 
 use proto::diagnostic::{Diagnostic, Severity};
 
-use super::fit::{Body, Rank, Section, budget, fit_in};
+use super::fit::{self, Body, Rank, Section, budget, fit_in};
 use super::worker::{is_large, system};
 use super::{FileView, Retry, Window, show, sketch};
 use crate::blame::{self, REACHED};
@@ -88,7 +88,7 @@ pub fn fix_shown(brief: &FixBrief<'_>, edits: bool) -> FixShown {
 pub fn fix(brief: &FixBrief<'_>, window: Window) -> Prompt {
     let system = system(brief.contract, window);
     let mut sections = Vec::new();
-    let task = show::task(brief.task, window);
+    let task = fit::task(brief.task, window);
     let task = if brief.subtask.is_some() { show::middle_out(&task, TASK) } else { task };
     sections.push(Section::text("the task", "The task that all work on:", task, Rank::Task));
     if let Some(subtask) = brief.subtask {
@@ -146,7 +146,7 @@ pub fn fix(brief: &FixBrief<'_>, window: Window) -> Prompt {
 
 /// A section for a file, whole or in part.
 fn section(view: &FileView, places: Vec<u32>, part: Option<String>, rank: Rank) -> Section {
-    let mut section = show::file_section(view, places, rank);
+    let mut section = Section::file(view, places, rank);
     if let Some(shown) = part
         && let Body::File { path, text, around } = section.body
     {

@@ -1,6 +1,6 @@
 //! The integrator: what no subtask owns, once all have ended.
 
-use super::fit::{Rank, Section, fit};
+use super::fit::{self, Rank, Section, fit};
 use super::worker::system;
 use super::{FileView, Window, show};
 use crate::plan::{Contract, Subtask};
@@ -34,14 +34,14 @@ pub fn integrator(brief: &IntegratorBrief<'_>, window: Window) -> Prompt {
     let mut sections = Vec::new();
     let plan = brief.plan.iter().map(show::plan_line).collect();
     sections.push(Section::lines("the plan", "Who did what:", plan, Rank::Shared));
-    show::files(&mut sections, "Files of others, not yours (data):", brief.show, brief.files, Rank::Reference);
+    fit::files(&mut sections, "Files of others, not yours (data):", brief.show, brief.files, Rank::Reference);
     for (worker, view) in brief.offers {
-        let mut section = show::file_section(view, Vec::new(), Rank::Own);
+        let mut section = Section::file(view, Vec::new(), Rank::Own);
         section.head = format!("{worker} gave for a file that it doesn't own (data):");
         sections.push(section);
     }
-    show::files(&mut sections, "Your files as they are now (data):", brief.files, &[], Rank::Own);
-    let task = show::task(brief.task, window);
+    fit::files(&mut sections, "Your files as they are now (data):", brief.files, &[], Rank::Own);
+    let task = fit::task(brief.task, window);
     sections.push(Section::text("the task", "The whole task, which the others have worked on:", task, Rank::Task));
     let needs = brief.needs.iter().map(|need| format!("- {need}")).collect();
     sections.push(Section::lines("what is left", "What is left over:", needs, Rank::Task));

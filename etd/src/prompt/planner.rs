@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::choice::{self, Outlined};
-use super::fit::{Rank, Section, fit};
+use super::fit::{self, Rank, Section, fit};
 use super::{FileView, Window, show};
 use crate::plan::{Plan, Subtask};
 use crate::provider::Prompt;
@@ -70,8 +70,8 @@ pub fn planner(brief: &PlannerBrief<'_>, window: Window) -> Prompt {
     ));
     let tree = choice::listed(brief.tree, brief.dirs);
     sections.push(Section::lines("the list of files", "Files in the work dir:", tree, Rank::Own));
-    show::files(&mut sections, "What the project says of itself (data):", brief.heads, &[], Rank::Shared);
-    show::files(&mut sections, "Existing files (data):", brief.files, brief.heads, Rank::Reference);
+    fit::files(&mut sections, "What the project says of itself (data):", brief.heads, &[], Rank::Shared);
+    fit::files(&mut sections, "Existing files (data):", brief.files, brief.heads, Rank::Reference);
     let outlines = brief.outlines.iter().map(Outlined::shown).collect();
     sections.push(Section::lines(
         "outlines of files",

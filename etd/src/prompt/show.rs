@@ -2,8 +2,7 @@
 
 use proto::diagnostic::{Diagnostic, Severity};
 
-use super::fit::{Body, Rank, Section, budget};
-use super::{FileView, Window};
+use super::FileView;
 use crate::plan::{Contract, Subtask};
 
 /// Longest line and longest message that is shown of a diagnostic, in bytes.
@@ -130,35 +129,6 @@ fn pick(lines: &[&str], around: &[u32], reach: usize) -> String {
         at = end;
     }
     out
-}
-
-/// The user's task where it is background to something smaller: at most a quarter of the prompt, so that it doesn't push out the files.
-pub(super) fn task(task: &str, window: Window) -> String {
-    middle_out(task.trim(), budget(window) / 4)
-}
-
-/// A section for a file. Line ends are shown as LF; `workspace::content` brings them back.
-pub(super) fn file_section(view: &FileView, around: Vec<u32>, rank: Rank) -> Section {
-    let path = view.path.to_string();
-    Section {
-        name: format!("`{path}`"),
-        head: String::new(),
-        body: Body::File { path, text: view.text.replace("\r\n", "\n"), around },
-        rank,
-    }
-}
-
-/// Sections for files under one heading, those in `shown` already left out.
-pub(super) fn files(sections: &mut Vec<Section>, heading: &str, views: &[FileView], except: &[FileView], rank: Rank) {
-    let mut first = true;
-    for view in views.iter().filter(|view| !except.iter().any(|other| other.path == view.path)) {
-        let mut section = file_section(view, Vec::new(), rank);
-        if first {
-            section.head = heading.to_owned();
-        }
-        first = false;
-        sections.push(section);
-    }
 }
 
 /// The contract in at most `limit` bytes; what was cut is said in it.

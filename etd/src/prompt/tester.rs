@@ -1,8 +1,8 @@
 //! The tester: tests for what the workers wrote, in new files.
 
-use super::fit::{Rank, Section, fit};
+use super::fit::{self, Rank, Section, fit};
 use super::worker::system;
-use super::{FileView, Window, show};
+use super::{FileView, Window};
 use crate::plan::Contract;
 use crate::provider::Prompt;
 
@@ -24,8 +24,8 @@ pub fn tester(brief: &TesterBrief<'_>, window: Window) -> Prompt {
     let mut sections = Vec::new();
     let paths = brief.files.iter().map(|view| format!("- {}", view.path)).collect();
     sections.push(Section::lines("the list of files", "All files are written by now:", paths, Rank::Shared));
-    show::files(&mut sections, "Their content, not yours to write (data):", brief.files, &[], Rank::Reference);
-    sections.push(Section::text("the task", "The task that they fulfil:", show::task(brief.task, window), Rank::Task));
+    fit::files(&mut sections, "Their content, not yours to write (data):", brief.files, &[], Rank::Reference);
+    sections.push(Section::text("the task", "The task that they fulfil:", fit::task(brief.task, window), Rank::Task));
     sections.push(Section::text(
         "the request",
         "",

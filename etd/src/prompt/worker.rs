@@ -1,7 +1,7 @@
 //! Workers: one subtask each. Their `system` is the same for all of a round.
 
 use super::choice::Outlined;
-use super::fit::{Body, Rank, Section, budget, fit, fit_in};
+use super::fit::{self, Body, Rank, Section, budget, fit, fit_in};
 use super::sketch::{self, Wish};
 use super::{FileView, Window, show};
 use crate::plan::{Contract, Subtask};
@@ -90,7 +90,7 @@ pub(super) fn is_large(view: &FileView, (lines, bytes): (usize, usize)) -> bool 
 fn reads(sections: &mut Vec<Section>, brief: &WorkerBrief<'_>, names: &[&str]) {
     let mut first = true;
     for view in brief.reads.iter().filter(|view| !brief.own.iter().any(|own| own.path == view.path)) {
-        let mut section = show::file_section(view, Vec::new(), Rank::Reference);
+        let mut section = Section::file(view, Vec::new(), Rank::Reference);
         let wish = Wish { places: &[], bodies: &[], names, own: false };
         // Of what declares nothing, an outline would show nothing.
         if view.text.len() > READ_WHOLE
@@ -161,7 +161,7 @@ pub fn worker(brief: &WorkerBrief<'_>, window: Window) -> Prompt {
     ));
     for (index, view) in brief.own.iter().enumerate() {
         // Should it not fit, what the subtask names stays.
-        let mut section = show::file_section(view, named_lines(view, &names), Rank::Own);
+        let mut section = Section::file(view, named_lines(view, &names), Rank::Own);
         if index == 0 {
             section.head = "Your files as they are now (data):".to_owned();
         }
@@ -170,7 +170,7 @@ pub fn worker(brief: &WorkerBrief<'_>, window: Window) -> Prompt {
     sections.push(Section::text(
         "the task",
         "The whole task, of which yours is a part:",
-        show::task(brief.task, window),
+        fit::task(brief.task, window),
         Rank::Task,
     ));
     sections.push(Section::text("your subtask", "", show::subtask(brief.subtask), Rank::Task));

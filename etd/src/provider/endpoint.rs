@@ -14,11 +14,10 @@ use url::Url;
 
 use super::fault::Fault;
 use super::frames::Frames;
-use super::http::{Lessons, causes, failure};
 use super::mask::{Masker, is_invisible};
 use super::tls;
 use super::wait::retry_after;
-use super::wire::{Answer, Outgoing, Quirks, Sink, Trouble, is_crowded, prompt_tokens, text_at};
+use super::wire::{Answer, Lessons, Outgoing, Quirks, Sink, Trouble, is_crowded, prompt_tokens, text_at};
 use super::{ChatRequest, Completion, FailureKind, Piece, Provider, ProviderError, StopReason, TokenUsage};
 use super::{anthropic, gemini, ollama, openai};
 
@@ -375,7 +374,7 @@ impl Endpoint {
 
     fn error(&self, kind: FailureKind, status: Option<u16>, message: String, usage: TokenUsage) -> ProviderError {
         let message = self.masker.clean(&format!("{}: {message}", self.name));
-        ProviderError { status, usage, ..failure(kind, message) }
+        ProviderError { status, usage, ..ProviderError::free(kind, message) }
     }
 }
 
@@ -389,4 +388,19 @@ fn encoding(response: &Response) -> Option<String> {
 
 fn span(ms: u64) -> String {
     if ms >= 1000 && ms.is_multiple_of(1000) { format!("{} s", ms / 1000) } else { format!("{ms} ms") }
+}
+
+/// What caused an error of the HTTP client; its own outer words say nothing.
+pub(crate) fn causes(error: &reqwest::Error) -> String {
+    let mut text = String::new();
+    let mut next = std::error::Error::source(error);
+    while let Some(cause) = next {
+        let line = cause.to_string();
+        if !line.starts_with("client error (") && !text.contains(&line) {
+            text.push_str(if text.is_empty() { "" } else { ": " });
+            text.push_str(&line);
+        }
+        next = cause.source();
+    }
+    if text.is_empty() { error.to_string() } else { text }
 }

@@ -14,11 +14,11 @@ use proto::message::Secret;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use url::{Host, Url};
 
-use super::endpoint::Endpoint;
+use super::endpoint::{Endpoint, causes};
 use super::mask::Masker;
 use super::recorded::Recording;
-use super::wire::Quirks;
-use super::{FailureKind, Provider, ProviderError, TokenUsage};
+use super::wire::Lessons;
+use super::{FailureKind, Provider, ProviderError};
 
 /// Redirects that one request follows.
 const MAX_REDIRECTS: usize = 5;
@@ -26,9 +26,6 @@ const MAX_REDIRECTS: usize = 5;
 const MAX_CLIENTS: usize = 64;
 /// The settings that make a client what it is.
 const NETWORK: &[&str] = &["HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY", "SSL_CERT_FILE"];
-
-/// What servers turned out not to take, by base URL and model.
-pub(crate) type Lessons = Arc<Mutex<HashMap<(String, String), Quirks>>>;
 
 /// The HTTP clients of a daemon, one per network setting, and what was learnt about servers. One value serves all sessions.
 #[derive(Default)]
@@ -81,14 +78,14 @@ impl Clients {
         if config.kind == ProviderKind::Recorded {
             let recording =
                 if config.base_url.is_empty() { Recording::demo() } else { Recording::read(config.base_url.as_ref()) };
-            return Ok(Arc::new(recording.map_err(|message| failure(FailureKind::Rejected, message))?));
+            return Ok(Arc::new(recording.map_err(|message| ProviderError::free(FailureKind::Rejected, message))?));
         }
         let value = match config.auth.secret() {
             None => None,
             Some(reference) => {
                 let value = secret(reference).filter(|value| !value.expose().trim().is_empty());
                 let missing = || {
-                    failure(
+                    ProviderError::free(
                         FailureKind::NoSecret,
                         Masker::default().clean(&format!("{name}: {reference} has no value")),
                     )
@@ -96,9 +93,11 @@ impl Clients {
                 Some(value.ok_or_else(missing)?)
             }
         };
-        let base = base_url(config).map_err(|message| failure(FailureKind::Rejected, format!("{name}: {message}")))?;
+        let base = base_url(config)
+            .map_err(|message| ProviderError::free(FailureKind::Rejected, format!("{name}: {message}")))?;
         let masker = masker(value.as_ref(), &base, network);
-        let refuse = |message: String| failure(FailureKind::Rejected, masker.clean(&format!("{name}: {message}")));
+        let refuse =
+            |message: String| ProviderError::free(FailureKind::Rejected, masker.clean(&format!("{name}: {message}")));
         let auth = auth_headers(config, value.as_ref()).map_err(refuse)?;
         let client = self.client(&base, timeouts, network).map_err(refuse)?;
         Ok(Arc::new(Endpoint {
@@ -196,26 +195,6 @@ fn redirects() -> reqwest::redirect::Policy {
         let same = attempt.previous().last().is_some_and(|from| from.origin() == attempt.url().origin());
         if same && attempt.previous().len() <= MAX_REDIRECTS { attempt.follow() } else { attempt.stop() }
     })
-}
-
-/// What caused an error of the HTTP client; its own outer words say nothing.
-pub(crate) fn causes(error: &reqwest::Error) -> String {
-    let mut text = String::new();
-    let mut next = std::error::Error::source(error);
-    while let Some(cause) = next {
-        let line = cause.to_string();
-        if !line.starts_with("client error (") && !text.contains(&line) {
-            text.push_str(if text.is_empty() { "" } else { ": " });
-            text.push_str(&line);
-        }
-        next = cause.source();
-    }
-    if text.is_empty() { error.to_string() } else { text }
-}
-
-/// A failure that took nothing.
-pub(crate) fn failure(kind: FailureKind, message: String) -> ProviderError {
-    ProviderError { kind, status: None, retry_after: None, message, usage: TokenUsage::default() }
 }
 
 /// The base URL without what the adapter's paths begin with.

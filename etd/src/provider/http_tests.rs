@@ -314,7 +314,7 @@ async fn nobody_there_is_a_network_failure_that_took_nothing() {
     drop(listener);
     let provider = open_with(&config(ProviderKind::Openai, &url), &QUICK, &[]).unwrap();
     let error = ask(provider.as_ref(), &request()).await.unwrap_err();
-    assert_eq!((error.kind, error.usage), (FailureKind::Network, TokenUsage::default()));
+    assert_eq!((error.kind, error.usage), (FailureKind::Network, crate::provider::TokenUsage::default()));
     assert!(error.message.contains("can't connect to 127.0.0.1:"), "{error:?}");
 }
 

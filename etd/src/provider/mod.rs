@@ -166,6 +166,13 @@ pub struct ProviderError {
     pub usage: TokenUsage,
 }
 
+impl ProviderError {
+    /// One that took nothing.
+    pub(crate) fn free(kind: FailureKind, message: String) -> Self {
+        Self { kind, status: None, retry_after: None, message, usage: TokenUsage::default() }
+    }
+}
+
 /// A piece of a streaming answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Piece<'a> {

@@ -20,7 +20,6 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use tokio::time::{Instant, sleep_until};
 
-use super::http::failure;
 use super::wire::{prompt_tokens, tokens};
 use super::{ChatRequest, Completion, FailureKind, Piece, Provider, ProviderError, StopReason, TokenUsage};
 
@@ -89,7 +88,7 @@ impl Recording {
 
     fn answer(&self, request: &ChatRequest) -> Result<&Step, ProviderError> {
         let step = self.steps.iter().find(|step| fits(&step.key, &request.step));
-        let refuse = |message| failure(FailureKind::Rejected, message);
+        let refuse = |message| ProviderError::free(FailureKind::Rejected, message);
         let step = step.ok_or_else(|| refuse(format!("the recording has no answer for the step {}", request.step)))?;
         let prompt = &request.prompt;
         let holds = |need: &&String| {

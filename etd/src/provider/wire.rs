@@ -3,6 +3,9 @@
 //! An adapter turns a request into path and body, and the events of a stream into an [`Answer`]. It never sees a socket, a key or
 //! a clock.
 
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
 use serde_json::Value;
 
 use super::fault::Fault;
@@ -28,6 +31,9 @@ pub(crate) struct Quirks {
     /// No `temperature`.
     pub(crate) no_temperature: bool,
 }
+
+/// What servers turned out not to take, by base URL and model.
+pub(crate) type Lessons = Arc<Mutex<HashMap<(String, String), Quirks>>>;
 
 impl Quirks {
     /// What a refusal teaches, if it names something that we can leave out and sent.

@@ -6,7 +6,6 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use proto::report::{CheckReport, CheckStatus, Refusal, UsageShare};
 
 use super::ablation::{Part, without};
-use super::handing::Said;
 use crate::blame::Owners;
 use crate::calls::{self, CallResult};
 use crate::plan::{CheckHint, Contract, Subtask};
@@ -79,6 +78,29 @@ pub(super) struct Built {
     pub check: CheckReport,
 }
 
+/// What a fix said instead of changing anything.
+#[derive(Clone, Debug)]
+pub(super) struct Said {
+    /// Who.
+    pub from: String,
+    /// The file that must change.
+    pub path: RelPath,
+    /// In its words.
+    pub words: String,
+}
+
+/// An earlier fix, for those that follow.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Told {
+    /// The build that it followed, and the round of fixes behind that build, both from 1.
+    pub iteration: u32,
+    pub round: u32,
+    /// Who was asked.
+    pub owner: String,
+    /// What came of it.
+    pub line: String,
+}
+
 /// Answers with edits that don't apply after which a model is asked for whole files.
 const MISAPPLIED: u32 = 2;
 
@@ -138,7 +160,7 @@ pub(super) struct Known {
     /// Errors that were handed on before: fingerprint, from, to.
     pub handed_before: BTreeSet<(String, String, String)>,
     /// What fixes did.
-    pub fixes: Vec<super::fixing::Told>,
+    pub fixes: Vec<Told>,
     /// Whether every way of fixing was tried.
     pub exhausted: bool,
     /// Whether the best tree couldn't be put back as a whole.

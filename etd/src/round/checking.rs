@@ -36,12 +36,12 @@ const READ_ALL: u64 = 4 << 20;
 
 /// A recorded build.
 #[derive(Serialize, Deserialize)]
-pub(super) struct Recorded {
-    pub(super) command: String,
+struct Recorded {
+    command: String,
     source: CheckSource,
     #[serde(default = "unconfined")]
     sandbox: SandboxLevel,
-    pub(super) run: CheckRun,
+    run: CheckRun,
 }
 
 /// What a record from before there was a sandbox means.
@@ -431,7 +431,8 @@ async fn mend(
             }
         }
         let fixes = assignments.iter().map(|assignment| {
-            fixing::fix(cx, board, Fix { iteration, round, name: fix_name(iteration, round), assignment, recorded })
+            let (command, run) = (recorded.command.as_str(), &recorded.run);
+            fixing::fix(cx, board, Fix { iteration, round, name: fix_name(iteration, round), assignment, command, run })
         });
         let mut busy = BTreeSet::new();
         let mut halted = None;

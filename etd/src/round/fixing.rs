@@ -7,8 +7,7 @@ use proto::report::Refusal;
 use serde::{Deserialize, Serialize};
 
 use super::ablation::{Part, without};
-use super::board::Board;
-use super::checking::Recorded;
+use super::board::{Board, Told};
 use super::context::{Question, RoundContext, Seen, Stop};
 use super::continuing;
 use super::handing;
@@ -45,8 +44,9 @@ pub(super) struct Fix<'a> {
     pub name: String,
     /// Who and what.
     pub assignment: &'a Assignment,
-    /// That build.
-    pub recorded: &'a Recorded,
+    /// What was run in that build, and how it went.
+    pub command: &'a str,
+    pub run: &'a CheckRun,
 }
 
 /// What came of one fix.
@@ -55,15 +55,6 @@ pub(super) struct Fixed {
     pub files: Vec<String>,
     /// Whether a model answered.
     pub served: bool,
-}
-
-/// An earlier fix, for those that follow.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Told {
-    iteration: u32,
-    round: u32,
-    owner: String,
-    line: String,
 }
 
 /// What a prompt is made of.
@@ -89,7 +80,7 @@ impl Material<'_> {
             diagnostics: &self.fix.assignment.diagnostics,
             tried: &self.tried,
             log_tail: self.log_tail.as_deref(),
-            command: &self.fix.recorded.command,
+            command: self.fix.command,
             wide: self.fix.round > 1 || self.fix.assignment.step >= FixStep::StrongerModel,
             retry,
         }
@@ -134,7 +125,7 @@ pub(super) async fn fix(cx: &RoundContext, board: &Board, fix: Fix<'_>) -> Resul
         show,
         seen,
         tried,
-        log_tail: placeless.then(|| log_tail(&fix.recorded.run)),
+        log_tail: placeless.then(|| log_tail(fix.run)),
     };
     let (gained, halted) = answers(cx, board, &material, &name, &by, role).await?;
     let mut written = Written::default();

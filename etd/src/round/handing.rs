@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use proto::diagnostic::Diagnostic;
 use proto::event::FixStep;
 
-use super::board::{Board, Known};
+use super::board::{Board, Known, Said};
 use super::writing::Written;
 use crate::answer::{bare, looks_like_path};
 use crate::blame::{self, Assignment, INTEGRATOR};
@@ -15,17 +15,6 @@ use crate::relpath::RelPath;
 
 /// Files of others that are shown to whom it is handed on.
 const SHOWN: usize = 8;
-
-/// What a fix said instead of changing anything.
-#[derive(Clone, Debug)]
-pub(super) struct Said {
-    /// Who.
-    from: String,
-    /// The file that must change.
-    path: RelPath,
-    /// In its words.
-    words: String,
-}
 
 /// Remembers what a fix that changed nothing says of another's file.
 pub(super) fn note(board: &Board, owner: &str, assignment: &Assignment, remarks: &str, written: &Written) {

@@ -10,9 +10,10 @@ use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::confine::{Overlay, Profile};
+use super::confine::environment::Profile;
 use super::places::Places;
 
 /// Where they are in the state dir.
@@ -31,6 +32,19 @@ const PRIVATE_REGISTRY: &str = "cargo-is-private";
 const GONE: &str = "gone-";
 /// Dirs in one another that are walked in place; what lies deeper is moved up first, so that no depth is too deep.
 const DEPTH: usize = 32;
+
+/// A dir that shows what another one has, and keeps for itself what is written.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Overlay {
+    /// Where it is seen. Without the kernel's help it is a dir like any other.
+    pub at: PathBuf,
+    /// What is shown and never changed.
+    pub lower: PathBuf,
+    /// What was written.
+    pub upper: PathBuf,
+    /// A dir for the kernel.
+    pub work: PathBuf,
+}
 
 /// The dirs of one work dir.
 #[derive(Clone, Debug, PartialEq, Eq)]

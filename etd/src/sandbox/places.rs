@@ -6,6 +6,48 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+/// Places of the system that programs need to start at all. None of them holds anything of a user.
+///
+/// Of `/etc` only what name look-up, TLS, the loader and the toolchains of distributions read: the rest of it has keys and passwords
+/// that root could read.
+pub(super) const SYSTEM: &[&str] = &[
+    "/usr",
+    "/bin",
+    "/sbin",
+    "/lib",
+    "/lib32",
+    "/lib64",
+    "/libx32",
+    "/nix/store",
+    "/gnu/store",
+    "/sys/devices/system/cpu",
+    "/etc/alternatives",
+    "/etc/ca-certificates",
+    "/etc/debian_version",
+    "/etc/group",
+    "/etc/host.conf",
+    "/etc/hosts",
+    "/etc/java",
+    "/etc/ld.so.cache",
+    "/etc/ld.so.conf",
+    "/etc/ld.so.conf.d",
+    "/etc/localtime",
+    "/etc/lsb-release",
+    "/etc/maven",
+    "/etc/mime.types",
+    "/etc/nsswitch.conf",
+    "/etc/os-release",
+    "/etc/passwd",
+    "/etc/pki",
+    "/etc/protocols",
+    "/etc/python3",
+    "/etc/resolv.conf",
+    "/etc/services",
+    "/etc/ssl/certs",
+    "/etc/ssl/openssl.cnf",
+    "/etc/terminfo",
+    "/etc/timezone",
+];
 /// Entries of a dir on PATH that are looked at for links to elsewhere.
 const MAX_ENTRIES: usize = 2_000;
 /// Dirs that are never shown as a whole.
@@ -169,7 +211,7 @@ fn real(path: &Path) -> PathBuf {
 
 /// Whether it is visible anyway.
 fn is_system(dir: &Path) -> bool {
-    super::confine::SYSTEM.iter().any(|place| dir.starts_with(place))
+    SYSTEM.iter().any(|place| dir.starts_with(place))
 }
 
 /// The toolchain that a dir with programs belongs to, or only the dir.

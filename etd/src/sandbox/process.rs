@@ -3,7 +3,7 @@
 //! Everything here reads `/proc` and so is for Linux; elsewhere no start time is known and nothing is found, so nothing is killed that
 //! might be somebody else's.
 
-use nix::sys::signal::{Signal, kill};
+use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 use serde::{Deserialize, Serialize};
 
@@ -59,7 +59,7 @@ pub fn kill_leftover(record: &ChildRecord) -> bool {
     let same =
         record.start_time != 0 && record.pid != std::process::id() && start_time(record.pid) == Some(record.start_time);
     if same {
-        super::running::kill_group(Some(record.pid));
+        kill_group(Some(record.pid));
     }
     kill_marked(&record.mark) || same
 }
@@ -102,6 +102,24 @@ fn pids() -> impl Iterator<Item = u32> {
 fn carries(pid: u32, wanted: &[u8]) -> bool {
     std::fs::read(format!("/proc/{pid}/environ"))
         .is_ok_and(|environ| environ.split(|byte| *byte == 0).any(|variable| variable == wanted))
+}
+
+pub(super) fn kill_group(pid: Option<u32>) {
+    signal_group(pid, Signal::SIGKILL);
+}
+
+/// Groups 0 and 1 are never meant: they are our own and everybody.
+pub(super) fn signal_group(pid: Option<u32>, signal: Signal) {
+    if let Some(pid) = pid.and_then(|pid| i32::try_from(pid).ok()).filter(|pid| *pid > 1) {
+        // No such group: it is gone already, which is what we want.
+        let _ = killpg(Pid::from_raw(pid), signal);
+    }
+}
+
+pub(super) fn signal_one(pid: u32, signal: Signal) {
+    if let Some(pid) = i32::try_from(pid).ok().filter(|pid| *pid > 1) {
+        let _ = kill(Pid::from_raw(pid), signal);
+    }
 }
 
 #[cfg(test)]

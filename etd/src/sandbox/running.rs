@@ -7,13 +7,13 @@ use std::process::ExitStatus;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::{Signal, kill, killpg};
-use nix::unistd::Pid;
+use nix::sys::signal::Signal;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::process::Child;
 use tokio_util::sync::CancellationToken;
 
 use super::output::Bounded;
+use super::process::{kill_group, signal_group, signal_one};
 use super::{ChildRecord, Command, Ended, GRACE, Ledger, Output, process};
 
 /// How long a grandchild may hold the pipes open after its parent's end.
@@ -211,23 +211,5 @@ async fn drain(pipe: Option<impl AsyncRead + Unpin>, into: &mut Bounded) {
             break;
         }
         into.push(&buffer[..read]);
-    }
-}
-
-pub(super) fn kill_group(pid: Option<u32>) {
-    signal_group(pid, Signal::SIGKILL);
-}
-
-/// Groups 0 and 1 are never meant: they are our own and everybody.
-fn signal_group(pid: Option<u32>, signal: Signal) {
-    if let Some(pid) = pid.and_then(|pid| i32::try_from(pid).ok()).filter(|pid| *pid > 1) {
-        // No such group: it is gone already, which is what we want.
-        let _ = killpg(Pid::from_raw(pid), signal);
-    }
-}
-
-fn signal_one(pid: u32, signal: Signal) {
-    if let Some(pid) = i32::try_from(pid).ok().filter(|pid| *pid > 1) {
-        let _ = kill(Pid::from_raw(pid), signal);
     }
 }

@@ -15,48 +15,8 @@ mod tests;
 
 pub use environment::Profile;
 
-/// Places of the system that programs need to start at all. None of them holds anything of a user.
-///
-/// Of `/etc` only what name look-up, TLS, the loader and the toolchains of distributions read: the rest of it has keys and passwords
-/// that root could read.
-pub(super) const SYSTEM: &[&str] = &[
-    "/usr",
-    "/bin",
-    "/sbin",
-    "/lib",
-    "/lib32",
-    "/lib64",
-    "/libx32",
-    "/nix/store",
-    "/gnu/store",
-    "/sys/devices/system/cpu",
-    "/etc/alternatives",
-    "/etc/ca-certificates",
-    "/etc/debian_version",
-    "/etc/group",
-    "/etc/host.conf",
-    "/etc/hosts",
-    "/etc/java",
-    "/etc/ld.so.cache",
-    "/etc/ld.so.conf",
-    "/etc/ld.so.conf.d",
-    "/etc/localtime",
-    "/etc/lsb-release",
-    "/etc/maven",
-    "/etc/mime.types",
-    "/etc/nsswitch.conf",
-    "/etc/os-release",
-    "/etc/passwd",
-    "/etc/pki",
-    "/etc/protocols",
-    "/etc/python3",
-    "/etc/resolv.conf",
-    "/etc/services",
-    "/etc/ssl/certs",
-    "/etc/ssl/openssl.cnf",
-    "/etc/terminfo",
-    "/etc/timezone",
-];
+use super::dirs::{Overlay, Own};
+use super::places::{Places, SYSTEM};
 
 /// Devices that are no way out.
 pub(super) const DEVICES: &[&str] = &["/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom"];
@@ -75,19 +35,6 @@ impl Default for Limits {
     fn default() -> Self {
         Self { processes: 1024, memory: u64::MAX }
     }
-}
-
-/// A dir that shows what another one has, and keeps for itself what is written.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Overlay {
-    /// Where it is seen. Without the kernel's help it is a dir like any other.
-    pub at: PathBuf,
-    /// What is shown and never changed.
-    pub lower: PathBuf,
-    /// What was written.
-    pub upper: PathBuf,
-    /// A dir for the kernel.
-    pub work: PathBuf,
 }
 
 /// What a child may see and do.
@@ -167,9 +114,9 @@ pub(super) struct Parts {
     /// Names at the top of the work dir.
     pub(super) names: Vec<String>,
     /// Dirs of its own; none: a child without any.
-    pub(super) own: Option<super::dirs::Own>,
+    pub(super) own: Option<Own>,
     /// Toolchains and caches of the user.
-    pub(super) places: super::places::Places,
+    pub(super) places: Places,
     /// The toolchain that rustup is to take, whatever the tree says.
     pub(super) toolchain: Option<String>,
     /// The caller's variables, allow-listed.

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::Spec;
-use crate::sandbox::confine::SYSTEM;
+use crate::sandbox::places::SYSTEM;
 
 /// One thing to be mounted.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -7,7 +7,7 @@ use std::path::Path;
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 
-use crate::sandbox::confine::Overlay;
+use crate::sandbox::dirs::Overlay;
 
 /// Mounts them for this process and what it starts. To be called while it has one thread, and before anything is started.
 pub(super) fn lay<'a>(overlays: impl IntoIterator<Item = &'a Overlay>) -> nix::Result<()> {
