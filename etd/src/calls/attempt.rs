@@ -222,20 +222,14 @@ pub(super) async fn attempt(
     Attempt::Failed(Failed { error, record, heard, started, needed, permit })
 }
 
-/// An answer without text is no answer.
+/// An answer without text is no answer. Where the model said all that it would say, asking it the same again would only be paid for again.
 fn empty(completion: &Completion) -> ProviderError {
-    let message = match completion.stop {
-        StopReason::End => "the answer is empty",
-        StopReason::Length => "the token limit was met before the answer began",
-        StopReason::Filtered => "the provider withheld the answer",
+    let (kind, message) = match completion.stop {
+        StopReason::End => (FailureKind::Malformed, "the answer is empty"),
+        StopReason::Length => (FailureKind::Rejected, "the token limit was met before the answer began"),
+        StopReason::Filtered => (FailureKind::Rejected, "the provider withheld the answer"),
     };
-    ProviderError {
-        kind: FailureKind::Malformed,
-        status: None,
-        retry_after: None,
-        message: message.to_owned(),
-        usage: completion.usage,
-    }
+    ProviderError { kind, status: None, retry_after: None, message: message.to_owned(), usage: completion.usage }
 }
 
 #[cfg(test)]

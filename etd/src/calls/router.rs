@@ -84,8 +84,9 @@ impl Router {
         let cancelled = tokio::select! {
             biased;
             () = round.cancel.cancelled() => true,
-            () = sleep_until(round.deadline) => false,
+            // First, so that an answer that has come by the deadline counts.
             result = self.run(round, spec, observer, &mut progress) => return progress.end(result),
+            () = sleep_until(round.deadline) => false,
         };
         let message = if cancelled { "cancelled while it was under way" } else { "under way at the time limit" };
         progress.attempts.extend(progress.in_flight.take().map(|flight| flight.hang_up(message)));
@@ -186,7 +187,8 @@ impl Router {
             progress.overflow = true;
             let window = candidates[index].model.context.map_or(needed, u64::from);
             for candidate in candidates.iter_mut() {
-                candidate.given_up |= candidate.model.context.is_none_or(|context| u64::from(context) <= window);
+                // One whose window isn't known may be asked: a refusal costs nothing.
+                candidate.given_up |= candidate.model.context.is_some_and(|context| u64::from(context) <= window);
             }
         }
         let (peer, other) = self.alternatives(candidates, index);

@@ -239,7 +239,7 @@ async fn a_demand_beyond_the_deadline_is_not_waited_for() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_overflow_goes_to_a_larger_window_only() {
+async fn an_overflow_goes_to_windows_that_may_be_larger() {
     let mut scene = scene(&[
         ("a", &[fails(FailureKind::ContextOverflow)]),
         ("same", &[says("x")]),
@@ -249,9 +249,10 @@ async fn an_overflow_goes_to_a_larger_window_only() {
     scene.model("a").context = Some(8000);
     scene.model("same").context = Some(8000);
     scene.model("large").context = Some(100_000);
-    assert_eq!(scene.call("a", "same unknown large").await.unwrap().alias, "large");
-    assert_eq!(scene.asked(), ["a", "large"]);
-    let failure = scene.call("a", "same unknown").await.unwrap_err();
+    assert_eq!(scene.call("a", "same large").await.unwrap().alias, "large");
+    assert_eq!(scene.call("a", "same unknown large").await.unwrap().alias, "unknown");
+    assert_eq!(scene.asked(), ["a", "large", "a", "unknown"]);
+    let failure = scene.call("a", "same").await.unwrap_err();
     assert!(matches!(failure, CallFailure::ContextOverflow { .. }), "{failure:?}");
 }
 

@@ -28,7 +28,8 @@ pub(crate) fn build(request: &ChatRequest, quirks: Quirks) -> Outgoing {
             json!({"role": role, "content": turn.text})
         })
         .collect();
-    let mut body = json!({"model": request.model, "messages": turns, "max_tokens": request.max_output, "stream": true});
+    let mut body =
+        json!({"model": request.model, "messages": turns, "max_tokens": quirks.longest(request), "stream": true});
     if !request.prompt.system.is_empty() {
         // The mark covers everything up to it: tools and system, the part that all workers share.
         let mark = json!({"type": "ephemeral"});

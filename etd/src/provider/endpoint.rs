@@ -79,7 +79,7 @@ impl Provider for Endpoint {
                 match self.attempt(request, quirks, on, deadline).await {
                     Ok(completion) => {
                         if lessons > 0 {
-                            self.lessons.lock().unwrap_or_else(PoisonError::into_inner).insert(key, quirks);
+                            self.lessons.lock().unwrap_or_else(PoisonError::into_inner).insert(key, quirks.lasting());
                         }
                         return Ok(completion);
                     }
@@ -325,7 +325,7 @@ impl Endpoint {
             let headers = response.headers().iter();
             let headers = headers.filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)));
             let headers = headers.filter(|(name, _)| limited || name.starts_with("retry-after"));
-            error.retry_after = retry_after(headers, Timestamp::now());
+            error.retry_after = retry_after(headers, Timestamp::now()).or(fault.retry_after);
         }
         (error, fault)
     }
@@ -334,7 +334,10 @@ impl Endpoint {
         let usage = answer.usage(prompt, answer.done);
         match trouble {
             Trouble::Malformed(message) => self.error(FailureKind::Malformed, None, message, usage),
-            Trouble::Fault(fault) => self.error(fault.kind, fault.status, fault.message, usage),
+            Trouble::Fault(fault) => {
+                let error = self.error(fault.kind, fault.status, fault.message, usage);
+                ProviderError { retry_after: fault.retry_after, ..error }
+            }
         }
     }
 

@@ -9,9 +9,11 @@
 //! | 4xx that says the prompt is too long | `ContextOverflow` |
 //! | 3xx, other 4xx | `Rejected` |
 
+use std::time::Duration;
+
 use serde_json::Value;
 
-use super::FailureKind;
+use super::{FailureKind, wait};
 
 /// A refusal, understood.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +22,8 @@ pub(crate) struct Fault {
     pub(crate) kind: FailureKind,
     /// The HTTP status, or the one that the body names.
     pub(crate) status: Option<u16>,
+    /// How long the body demands to wait.
+    pub(crate) retry_after: Option<Duration>,
     /// The vendor's words, unmasked.
     pub(crate) message: String,
 }
@@ -41,6 +45,7 @@ const OVERFLOW: &[&str] = &[
     "context length exceeded",
     "context window",
     "larger than the context",
+    "greater than the context",
     "prompt too long",
     "reduce the length of the messages",
 ];
@@ -97,7 +102,10 @@ impl Fault {
             Some(300..=499) => FailureKind::Rejected,
             _ => FailureKind::Server,
         };
-        Self { kind, status, message }
+        let details = error.and_then(|error| error.get("details")).and_then(Value::as_array);
+        let delay = details.into_iter().flatten().find_map(|detail| detail.get("retryDelay")?.as_str());
+        let retry_after = delay.and_then(wait::span);
+        Self { kind, status, retry_after, message }
     }
 }
 
@@ -159,6 +167,16 @@ fn strip_tags(body: &str) -> String {
 mod tests {
     use super::*;
     use FailureKind::{Auth, ContextOverflow, RateLimited, Rejected, Server, UnknownModel};
+
+    #[test]
+    fn a_wait_that_stands_in_the_body_is_read() {
+        let gemini = r#"{"error":{"code":429,"message":"You exceeded your current quota. Please retry in 45.83s.","status":"RESOURCE_EXHAUSTED","details":[{"@type":"type.googleapis.com/google.rpc.QuotaFailure","violations":[]},{"@type":"type.googleapis.com/google.rpc.RetryInfo","retryDelay":"45.83s"}]}}"#;
+        let fault = Fault::read(Some(429), gemini);
+        assert_eq!((fault.kind, fault.retry_after), (RateLimited, Some(Duration::from_millis(45_830))));
+        for odd in [r#"{"error":{"details":[{"retryDelay":"soon"}]}}"#, r#"{"error":{"details":[{"retryDelay":7}]}}"#] {
+            assert_eq!(Fault::read(Some(429), odd).retry_after, None);
+        }
+    }
 
     #[test]
     fn each_vendors_words_are_understood() {

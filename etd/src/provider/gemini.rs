@@ -43,7 +43,7 @@ pub(crate) fn build(request: &ChatRequest, quirks: Quirks) -> Outgoing {
             json!({"role": role, "parts": [{"text": turn.text}]})
         })
         .collect();
-    let mut generation = json!({"maxOutputTokens": request.max_output});
+    let mut generation = json!({"maxOutputTokens": quirks.longest(request)});
     if !quirks.no_temperature {
         generation["temperature"] = temperature(request).into();
     }
@@ -150,6 +150,9 @@ impl Reader for Chunks {
             "MAX_TOKENS" => Some(StopReason::Length),
             "SAFETY" | "RECITATION" | "LANGUAGE" | "BLOCKLIST" | "PROHIBITED_CONTENT" | "SPII" | "IMAGE_SAFETY" => {
                 Some(StopReason::Filtered)
+            }
+            reason @ ("OTHER" | "MALFORMED_RESPONSE" | "MALFORMED_FUNCTION_CALL" | "UNEXPECTED_TOOL_CALL") => {
+                return Err(Trouble::broken_off(reason));
             }
             _ => Some(StopReason::End),
         };

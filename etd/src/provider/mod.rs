@@ -7,6 +7,7 @@
 //! `http` makes clients and `endpoint` does the I/O. No key may end in a URL, at another host, or in an error text.
 
 mod anthropic;
+mod bound;
 mod endpoint;
 mod fault;
 mod frames;

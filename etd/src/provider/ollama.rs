@@ -78,6 +78,7 @@ impl Reader for Lines {
             return Err(Trouble::Fault(Fault {
                 kind: FailureKind::ContextOverflow,
                 status: None,
+                retry_after: None,
                 message: format!(
                     "the prompt fills the window of {} tokens (counted: {count}); its head was dropped",
                     self.context

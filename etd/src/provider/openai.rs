@@ -20,7 +20,8 @@ pub(crate) fn build(request: &ChatRequest, quirks: Quirks, org: Option<&str>) ->
         messages.push(json!({"role": role, "content": turn.text}));
     }
     let mut body = json!({"model": request.model, "messages": messages, "stream": true});
-    body[if quirks.completion_tokens { "max_completion_tokens" } else { "max_tokens" }] = request.max_output.into();
+    body[if quirks.completion_tokens { "max_completion_tokens" } else { "max_tokens" }] =
+        quirks.longest(request).into();
     if !quirks.no_temperature {
         body["temperature"] = temperature(request).into();
     }
@@ -89,7 +90,7 @@ impl Reader for Chunks {
                         break;
                     }
                 }
-                sink.text(text_at(delta, "content"))?;
+                content(delta, sink)?;
                 let refusal = text_at(delta, "refusal");
                 if !refusal.is_empty() {
                     sink.thinking(refusal)?;
@@ -101,6 +102,8 @@ impl Reader for Chunks {
                 "length" | "max_tokens" => Some(StopReason::Length),
                 "content_filter" => Some(StopReason::Filtered),
                 "error" => return Err(Trouble::in_stream(data)),
+                // DeepSeek under load; vLLM and SGLang.
+                reason @ ("insufficient_system_resource" | "abort") => return Err(Trouble::broken_off(reason)),
                 _ => Some(StopReason::End),
             };
             if sink.answer.stop != Some(StopReason::Filtered) {
@@ -109,7 +112,10 @@ impl Reader for Chunks {
         }
         if let Some(usage) = chunk.get("usage").filter(|usage| usage.is_object()) {
             sink.answer.input = count_at(usage, "/prompt_tokens").or(sink.answer.input);
-            sink.answer.output = count_at(usage, "/completion_tokens").or(sink.answer.output);
+            // Some leave reasoning out of the answer's tokens, and only the total has it.
+            let total = count_at(usage, "/total_tokens").zip(count_at(usage, "/prompt_tokens"));
+            let rest = total.map(|(total, prompt)| total.saturating_sub(prompt));
+            sink.answer.output = count_at(usage, "/completion_tokens").max(rest).or(sink.answer.output);
             sink.answer.cached = count_at(usage, "/prompt_tokens_details/cached_tokens")
                 .or_else(|| count_at(usage, "/prompt_cache_hit_tokens"))
                 .unwrap_or(sink.answer.cached);
@@ -119,6 +125,20 @@ impl Reader for Chunks {
         }
         Ok(())
     }
+}
+
+/// The content of a piece: a text, or with Mistral's reasoning models a list of texts and thoughts.
+fn content(delta: &Value, sink: &mut Sink<'_>) -> Result<(), Trouble> {
+    let Some(items) = delta.get("content").and_then(Value::as_array) else {
+        return sink.text(text_at(delta, "content"));
+    };
+    for item in items {
+        sink.text(text_at(item, "text"))?;
+        for thought in item.get("thinking").and_then(Value::as_array).into_iter().flatten() {
+            sink.thinking(text_at(thought, "text"))?;
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -145,9 +165,16 @@ mod tests {
         assert_eq!(out.body["stream_options"]["include_usage"], true);
         assert_eq!(out.body["response_format"]["json_schema"]["name"], "plan");
         assert_eq!(out.body["response_format"]["json_schema"]["strict"], true);
-        let quirks = Quirks { no_schema: true, no_stream_options: true, completion_tokens: true, no_temperature: true };
+        let quirks = Quirks {
+            no_schema: true,
+            no_stream_options: true,
+            completion_tokens: true,
+            no_temperature: true,
+            longest: Some(32),
+            room: None,
+        };
         let body = build(&with_schema(), quirks, None).body;
-        assert_eq!(body["max_completion_tokens"], 64);
+        assert_eq!(body["max_completion_tokens"], 32);
         for key in ["max_tokens", "temperature", "stream_options", "response_format"] {
             assert!(body.get(key).is_none(), "{key}");
         }
@@ -209,8 +236,31 @@ mod tests {
     }
 
     #[test]
+    fn reasoning_that_only_the_total_counts_is_counted() {
+        let body = r#"{"choices":[{"finish_reason":"stop","index":0,"message":{"content":"A"}}],"usage":{"completion_tokens":1,"prompt_tokens":12,"total_tokens":399}}"#;
+        assert_eq!(reads(body).usage, (Some(12), 0, Some(387)));
+    }
+
+    #[test]
+    fn content_that_comes_in_a_list_is_read() {
+        let body = concat!(
+            r#"data: {"choices":[{"index":0,"delta":{"content":[{"type":"thinking","thinking":[{"type":"text","text":"hm"}]}]}}]}"#,
+            "\n\n",
+            r#"data: {"choices":[{"index":0,"delta":{"content":[{"type":"text","text":"A"}]},"finish_reason":"stop"}]}"#,
+            "\n\ndata: [DONE]\n\n",
+        );
+        let read = reads(body);
+        assert_eq!((read.text.as_str(), read.thinking.as_str(), read.stop), ("A", "hm", Some(StopReason::End)));
+    }
+
+    #[test]
     fn errors_in_the_stream_are_told() {
         let table = [
+            (
+                "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"insufficient_system_resource\"}]}\n\n",
+                FailureKind::Server,
+            ),
+            ("data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"abort\"}]}\n\n", FailureKind::Server),
             ("data: {\"error\":{\"code\":503,\"message\":\"busy\"}}\n\n", FailureKind::Server),
             ("data: {\"error\":{\"code\":\"rate_limit_exceeded\",\"message\":\"slow\"}}\n\n", FailureKind::RateLimited),
         ];

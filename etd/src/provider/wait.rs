@@ -67,6 +67,11 @@ fn seconds(value: f64) -> Option<Duration> {
     Duration::try_from_secs_f64(value).ok()
 }
 
+/// A span as a body writes it, such as `45.8s`; none for anything else.
+pub(crate) fn span(text: &str) -> Option<Duration> {
+    units(text.trim())
+}
+
 /// Spans such as `1s`, `6m0s`, `1.5s`, `120ms` and `1h2m`.
 fn units(value: &str) -> Option<Duration> {
     let mut total = 0.0;

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::Value;
 
+use super::bound::{self, Bound};
 use super::fault::Fault;
 use super::frames::Framing;
 use super::{ChatRequest, FailureKind, Piece, StopReason, TokenUsage};
@@ -30,14 +31,36 @@ pub(crate) struct Quirks {
     pub(crate) completion_tokens: bool,
     /// No `temperature`.
     pub(crate) no_temperature: bool,
+    /// No longer answers, in tokens.
+    pub(crate) longest: Option<u32>,
+    /// Beside this prompt no longer answer, in tokens: for one call only.
+    pub(crate) room: Option<u32>,
 }
 
 /// What servers turned out not to take, by base URL and model.
 pub(crate) type Lessons = Arc<Mutex<HashMap<(String, String), Quirks>>>;
 
 impl Quirks {
-    /// What a refusal teaches, if it names something that we can leave out and sent.
+    /// The longest answer to ask for, in tokens.
+    pub(crate) fn longest(self, request: &ChatRequest) -> u32 {
+        let bounds = self.longest.into_iter().chain(self.room);
+        bounds.fold(request.max_output, u32::min).max(1)
+    }
+
+    /// What of it holds for calls with other prompts.
+    pub(crate) fn lasting(self) -> Self {
+        Self { room: None, ..self }
+    }
+
+    /// What a refusal teaches, if it names something that we sent and can leave out, or make smaller.
     pub(crate) fn learn(self, fault: &Fault, sent: &Value) -> Option<Self> {
+        if let Some(asked) = asked(sent) {
+            match bound::read(&fault.message, fault.kind, asked) {
+                Some(Bound::Always(longest)) => return Some(Self { longest: Some(longest), ..self }),
+                Some(Bound::Here(room)) => return Some(Self { room: Some(room), ..self }),
+                None => {}
+            }
+        }
         if fault.kind != FailureKind::Rejected || !matches!(fault.status, Some(400 | 404 | 422)) {
             return None;
         }
@@ -67,6 +90,13 @@ impl Quirks {
         }
         (next != self).then_some(next)
     }
+}
+
+/// The longest answer that a request asked for.
+fn asked(sent: &Value) -> Option<u32> {
+    let places = ["/max_tokens", "/max_completion_tokens", "/generationConfig/maxOutputTokens"];
+    let asked = places.iter().find_map(|place| sent.pointer(place))?;
+    asked.as_u64().and_then(|asked| u32::try_from(asked).ok())
 }
 
 fn unsupported(words: &str) -> bool {
@@ -102,6 +132,12 @@ impl Trouble {
     /// An error object in a stream.
     pub(crate) fn in_stream(data: &str) -> Self {
         Self::Fault(Fault::read(None, data))
+    }
+
+    /// The server ended the answer before the model did.
+    pub(crate) fn broken_off(reason: &str) -> Self {
+        let message = format!("the server broke the answer off: {reason}");
+        Self::Fault(Fault { kind: FailureKind::Server, status: None, retry_after: None, message })
     }
 }
 
@@ -370,6 +406,7 @@ pub(crate) mod tests {
         let fault = |status, message: &str| Fault {
             kind: FailureKind::Rejected,
             status: Some(status),
+            retry_after: None,
             message: message.to_owned(),
         };
         let sent = serde_json::json!({"max_tokens": 1, "stream_options": {}, "response_format": {}, "temperature": 0});
