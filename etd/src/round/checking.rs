@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use futures_util::future::join_all;
+use proto::config::SandboxWish;
 use proto::diagnostic::Severity;
 use proto::event::Event;
 use proto::report::{CheckReport, CheckSource, CheckStatus, SandboxLevel, UsageShare};
@@ -257,8 +258,15 @@ async fn run(
     let jail = match cx.children.jail(wish).await {
         Ok(jail) => jail,
         Err(error) => {
-            cx.note("sandbox", format!("no private dir for the check: {error}")).await?;
-            return Err(Halt::Unsafe.into());
+            cx.note("sandbox", format!("the check can't be run, there is no private dir for it: {error}")).await?;
+            if cx.spec.config.sandbox == SandboxWish::Require {
+                return Err(Halt::Unsafe.into());
+            }
+            let run = CheckRun::conclude(Vec::new(), |_| StepReading::default());
+            let events = finished(iteration, &run, board.lock().spent());
+            let recorded = Recorded { command, source: plan.source, sandbox: SandboxLevel::None, run };
+            cx.journal.record(key, None, &recorded, events, Vec::new()).await?;
+            return Ok(Some(recorded));
         }
     };
     if let Some(why) = &jail.note {

@@ -152,6 +152,10 @@ async fn needs(cx: &RoundContext, board: &Board, offers: &Offers) -> Result<Need
     Ok(needs)
 }
 
+/// Bytes of one file, and of all of them together, that are looked through for what nobody defines.
+const READ: u64 = 256 * 1024;
+const READ_ALL: u64 = 32 << 20;
+
 /// What the plan needs and nobody was given: it shows when all have ended.
 async fn left_out(cx: &RoundContext, board: &Board, offers: &Offers, needs: &mut Needs) -> Result<(), Stop> {
     let (plan, begun) = {
@@ -185,21 +189,40 @@ async fn left_out(cx: &RoundContext, board: &Board, offers: &Offers, needs: &mut
         needs.take.iter().filter_map(|path| Some((path.clone(), offers.get(path)?.first()?.1.clone()))).collect();
     let read = cx.on_workspace(move |workspace| {
         let tree = workspace.list().files;
-        let text =
-            |path: &RelPath| workspace.image(path).ok().flatten().and_then(|one| String::from_utf8(one.bytes).ok());
+        let mut room = READ_ALL;
+        let short: BTreeSet<RelPath> = tree
+            .iter()
+            .filter(|file| {
+                let fits = file.bytes <= READ.min(room);
+                room -= if fits { file.bytes } else { 0 };
+                fits
+            })
+            .map(|file| file.path.clone())
+            .collect();
+        let text = |path: &RelPath| {
+            let image = short.contains(path).then(|| workspace.image(path).ok().flatten()).flatten();
+            image.and_then(|one| String::from_utf8(one.bytes).ok())
+        };
         let made: Vec<RelPath> =
             check::missing_manifests(&tree, &text, workspace.name()).into_iter().map(|(path, _)| path).collect();
-        let mut texts: BTreeMap<RelPath, String> =
-            tree.iter().map(|file| (file.path.clone(), text(&file.path).unwrap_or_default())).collect();
-        texts.extend(taken);
+        let seen = |path: &RelPath| short.contains(path).then(|| text(path).unwrap_or_default());
+        let mut texts: BTreeMap<RelPath, Option<String>> =
+            tree.iter().map(|file| (file.path.clone(), seen(&file.path))).collect();
+        texts.extend(taken.into_iter().map(|(path, text)| (path, Some(text))));
         (texts, made)
     });
     let (texts, made) = read.await?.unwrap_or_default();
-    let there = |path: &RelPath| texts.keys().any(|one| one.folded() == path.folded());
+    let folded: BTreeSet<String> = texts.keys().map(RelPath::folded).collect();
+    let there = |path: &RelPath| folded.contains(&path.folded());
     // The toolchain's own form of a manifest costs no call.
     let absent = |path: &RelPath| !there(path) && !made.contains(path) && !needs.files.contains(path);
     let defined = |symbol: &str| {
-        let told = texts.iter().map(|(path, text)| plan::defines(path.as_str(), text, symbol)).collect::<Vec<_>>();
+        let told = texts.iter().map(|(path, text)| match text {
+            Some(text) => plan::defines(path.as_str(), text, symbol),
+            // A source that wasn't looked through may well define it.
+            None => plan::defines(path.as_str(), "", symbol).map(|_| true),
+        });
+        let told = told.collect::<Vec<_>>();
         told.contains(&Some(true)) || told.iter().all(Option::is_none)
     };
     let mut files = Vec::new();

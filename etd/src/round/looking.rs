@@ -182,7 +182,10 @@ async fn look(cx: &RoundContext, key: &str, agent: &str, files: Vec<(RelPath, St
         Ok(jail) => jail,
         Err(error) => {
             tracing::debug!(%key, %error, "no quick look");
-            return Ok(Found::new());
+            // Recorded as any other: what follows was bought without one.
+            let none = Found::new();
+            cx.journal.record(&key, None, &none, Vec::new(), Vec::new()).await?;
+            return Ok(none);
         }
     };
     let place = Place { cx, root, jail };

@@ -208,7 +208,13 @@ async fn coordinate(cx: &RoundContext, board: &Board) -> Result<(), Stop> {
         seen: context::Seen::new(),
         listener: None,
     };
-    let (asked, fresh) = cx.ask(board, question).await?;
+    let (asked, fresh) = match cx.ask(board, question).await {
+        // The work can be done without.
+        Err(Stop::Halt(Halt::Budget(limit, _))) => {
+            return cx.note("coordinate", format!("no coordination: the {limit} limit is met")).await;
+        }
+        asked => asked?,
+    };
     if fresh {
         cx.logs.decide(Decision::asked("coordinate", "planner", "agree on names and types", &asked.result));
     }
