@@ -167,6 +167,7 @@ pub(crate) async fn watch<C: Connect, S: Signals>(
         what,
         from: what.from,
         last: 0,
+        heard: false,
         report: None,
         exit_code: None,
         cancel: what.interrupted,
@@ -182,6 +183,8 @@ struct State {
     from: From,
     /// Last position that was shown.
     last: u64,
+    /// Whether the daemon said anything since it was last lost.
+    heard: bool,
     report: Option<RoundReport>,
     exit_code: Option<u8>,
     /// Ctrl-C was pressed and the round is to be cancelled.
@@ -216,7 +219,6 @@ impl State {
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            let seen = self.last;
             let attempt = {
                 let attempt = daemon.connect(autostart);
                 tokio::pin!(attempt);
@@ -247,7 +249,7 @@ impl State {
                 }
                 Err(error) => return Err(error.into()),
             };
-            if self.last > seen {
+            if std::mem::take(&mut self.heard) {
                 lost = None;
                 pause = Duration::from_millis(50);
             }
@@ -315,21 +317,26 @@ impl State {
                     continue;
                 }
             };
+            self.heard |= !matches!(reply, Reply::AttachEnd(_) | Reply::Failed(_));
             match reply {
                 Reply::Events(events) => self.events(&events, view),
                 Reply::LiveText(text) => view.live(&text),
                 Reply::Heartbeat(beat) => view.heartbeat(&beat),
                 Reply::Needs(needs) => self.provide(session, &needs, find, view).await?,
                 Reply::AttachEnd(end) => match end.reason {
-                    EndReason::Idle => return Ok(Over::Done(self.code(end.exit_code))),
-                    EndReason::Slow => return Ok(Over::Again { autostart: true }),
-                    EndReason::Draining => {
+                    // Where it began may have meant another place then.
+                    EndReason::Slow | EndReason::Draining => {
+                        self.from = From::Seq(end.seq.max(self.last) + 1);
+                        if end.reason == EndReason::Slow {
+                            return Ok(Over::Again { autostart: true });
+                        }
                         view.notice(&format!(
                             "the daemon was stopped; the work goes on when it is back. To come back: {}",
                             self.come_back()
                         ));
                         return Ok(Over::Again { autostart: false });
                     }
+                    EndReason::Idle => return Ok(Over::Done(self.code(end.exit_code))),
                 },
                 Reply::Failed(failed) => {
                     return Ok(Over::Failed(failed.into()));
@@ -361,9 +368,13 @@ impl State {
         }
     }
 
-    /// What the daemon says counts unless the awaited round's own result was seen; nothing that ended is no failure.
+    /// What the daemon says counts unless the awaited round's own result was seen. Where no round was awaited, nothing that ended is no
+    /// failure; an awaited one without a result is no success.
     fn code(&self, said: Option<u8>) -> u8 {
-        if self.what.round.is_some() { self.exit_code.or(said) } else { said.or(self.exit_code) }.unwrap_or(0)
+        match self.what.round {
+            Some(_) => self.exit_code.or(said).unwrap_or(exit::SOFTWARE),
+            None => said.or(self.exit_code).unwrap_or(0),
+        }
     }
 
     /// What a signal means; an exit code if watching is over.

@@ -81,7 +81,7 @@ fn dispatch(cli: Cli) -> Ended {
         cwd,
         json: cli.common.json,
         quiet: cli.common.quiet,
-        autostart: !cli.common.no_autostart && Context::var("ET_NO_AUTOSTART").is_none(),
+        autostart: !cli.common.no_autostart,
         state_dir: None,
     };
     let runtime = tokio::runtime::Builder::new_current_thread()

@@ -70,21 +70,32 @@ enum Lost {
     No(Problem),
 }
 
+impl Lost {
+    /// A daemon that goes away, or isn't back yet, says so with these codes.
+    fn of(problem: Problem) -> Self {
+        if matches!(problem.exit_code, exit::UNAVAILABLE | exit::TRY_AGAIN) {
+            Self::Yes(problem)
+        } else {
+            Self::No(problem)
+        }
+    }
+}
+
 impl From<LinkError> for Lost {
     fn from(error: LinkError) -> Self {
-        if error.is_lost() { Self::Yes(error.into()) } else { Self::No(error.into()) }
+        if error.is_lost() { Self::Yes(error.into()) } else { Self::of(error.into()) }
     }
 }
 
 async fn connect_and_wait(context: &Context, session: SessionId) -> Result<Waited, Lost> {
-    let link = connect(context).await.map_err(Lost::No)?;
+    let link = connect(context).await.map_err(Lost::of)?;
     let mut items = link.open(Request::Wait(Wait { session: SessionName::Prefix(session.to_string()) })).await?;
     let mut told = Vec::new();
     loop {
         match items.next().await? {
             Some(Reply::Waited(waited)) => return Ok(waited),
             Some(Reply::Needs(needs)) => provide(&link, &needs, session, &mut told).await?,
-            Some(Reply::Failed(failed)) => return Err(Lost::No(failed.into())),
+            Some(Reply::Failed(failed)) => return Err(Lost::of(failed.into())),
             Some(_) => {}
             None => return Err(Lost::Yes(Problem::new(exit::UNAVAILABLE, "the daemon went away"))),
         }

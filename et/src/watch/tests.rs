@@ -15,6 +15,8 @@ enum Step {
     Item(Reply),
     /// The connection breaks.
     Break,
+    /// Time goes by.
+    Pass(Duration),
     /// Waits until a signal was handled.
     Signal(Signal),
 }
@@ -71,6 +73,12 @@ impl Items for Playing {
         match self.1.pop_front() {
             Some(Step::Item(reply)) => Ok(Some(reply)),
             Some(Step::Break) => Err(lost()),
+            Some(Step::Pass(time)) => {
+                tokio::time::pause();
+                tokio::time::advance(time).await;
+                tokio::time::resume();
+                Box::pin(self.next()).await
+            }
             Some(Step::Signal(signal)) => {
                 self.0.signals.borrow_mut().push_back(signal);
                 // Cancelled by the signal, which is ready at the next poll.
@@ -192,6 +200,30 @@ fn a_lost_daemon_costs_no_event_and_repeats_none() {
     assert_eq!(played.seen.report, Some(1));
     let attaches: Vec<_> = played.asked.iter().filter(|asked| asked.starts_with("attach")).collect();
     assert_eq!(attaches, ["attach NewestRound", "attach Seq(7)", "attach Seq(9)"]);
+}
+
+#[test]
+fn patience_begins_anew_with_each_loss() {
+    let beat = || Step::Item(Reply::Heartbeat(Heartbeat { state: "running".to_owned(), round: 1 }));
+    let played = play(
+        Some(1),
+        false,
+        vec![
+            Ok(vec![notes(1..=1), Step::Break]),
+            // Nothing durable happens for long, but it is there.
+            Ok(vec![beat(), Step::Pass(PATIENCE * 2), beat(), Step::Break]),
+            Ok(vec![result(2, 1, 0), end(EndReason::Idle, Some(0))]),
+        ],
+    );
+    assert_eq!(played.ended, Ok(0));
+}
+
+#[test]
+fn what_began_now_goes_on_where_it_was_broken_off() {
+    let broken_off = Step::Item(Reply::AttachEnd(AttachEnd { reason: EndReason::Draining, exit_code: None, seq: 7 }));
+    let played =
+        play(None, false, vec![Ok(vec![broken_off]), Ok(vec![result(8, 1, 0), end(EndReason::Idle, Some(0))])]);
+    assert_eq!(played.asked[3], "attach Seq(8)");
 }
 
 #[test]

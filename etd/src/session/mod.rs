@@ -517,6 +517,11 @@ impl Engine {
         let mut active = self.active.lock().unwrap_or_else(PoisonError::into_inner);
         // Under the lock: the actor forgets them when its queue is empty.
         self.vault.keep(session, secrets_at_hand);
+        // Whoever queued it may hand over the rest at once, however long it stands in line.
+        let lacking = self.vault.missing(session, secrets(&round.spec));
+        if !lacking.is_empty() {
+            self.vault.expect(session, lacking.into_iter());
+        }
         let is_new = !active.contains_key(&session);
         active.entry(session).or_default().queue.push_back(Entry { round, cancel, ticket });
         drop(active);
