@@ -8,6 +8,8 @@ use crate::source::words;
 
 /// Lines of an enclosing function or type that are shown whole; of a longer one those near the place.
 const BLOCK: usize = 60;
+/// Lines that are shown behind it: an empty one, and the next declaration's first.
+const AFTER: usize = 2;
 /// Lines on each side of a place in something longer, or in nothing.
 const NEAR: usize = 12;
 /// Lines on each side of a place in a file that is only read.
@@ -276,7 +278,8 @@ fn around(lines: &[&str], declared: &[OutlineLine], at: usize) -> (usize, usize)
     let range = |one: &OutlineLine| (one.line as usize - 1, one.end as usize);
     let holds = |(from, to): &(usize, usize)| (*from..*to).contains(&at) && to - from > 1;
     match declared.iter().map(range).filter(holds).min_by_key(|(from, to)| to - from) {
-        Some((from, to)) if to - from <= BLOCK => (above(lines, from), to.min(lines.len())),
+        // With the start of what follows, so that it can be taken out between its neighbours.
+        Some((from, to)) if to - from <= BLOCK => (above(lines, from), (to + AFTER).min(lines.len())),
         _ => (at.saturating_sub(NEAR), (at + NEAR + 1).min(lines.len())),
     }
 }
@@ -323,10 +326,12 @@ mod tests {
         let shown = part("a.go", &text, &Wish { places: &[at], bodies: &[], names: &[], own: true }).unwrap();
         assert!(shown.starts_with("package a\n\nimport (\n\t\"fmt\"\n)\n[… lines 6-"), "{shown}");
         assert!(
-            shown.contains("\nfunc F20(a int) int {\n\tx := a\n\ty := x\n\tz := y\n\treturn z + 20\n}\n"),
+            shown.contains(
+                "\nfunc F20(a int) int {\n\tx := a\n\ty := x\n\tz := y\n\treturn z + 20\n}\n\nfunc F21(a int) int {\n[…"
+            ),
             "{shown}"
         );
-        assert!(shown.contains("| func F21(a int) int\n"), "{shown}");
+        assert!(shown.contains("| func F22(a int) int\n"), "{shown}");
         assert!(!shown.contains("return z + 21"), "{shown}");
         assert!(shown.len() * 5 < text.len() * 3);
     }

@@ -89,8 +89,8 @@ fn a_fix_shows_what_it_needs() {
         &prompt,
         &[
             "`a.go`, in part:\n",
-            "func F21(a int) int {\n\tx := a\n\ty := x\n\tz := y\n\treturn z + 21\n}\n[… lines 128-361 of 361 left out …]\n",
-            "  128| func F22(a int) int",
+            "func F21(a int) int {\n\tx := a\n\ty := x\n\tz := y\n\treturn z + 21\n}\nfunc F22(a int) int {\n\tx := a\n[… lines 130-361 of 361 left out …]\n",
+            "| func F23(a int) int",
             "`b.go`:\n```\npackage a\n",
             "\treturn z + 20\n}\n```",
             "`c.go`, in part:\n",
