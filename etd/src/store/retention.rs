@@ -93,6 +93,14 @@ impl Store {
         taken.await
     }
 
+    /// Makes every round that has ended one that may be removed.
+    #[cfg(test)]
+    #[allow(clippy::unwrap_used, reason = "for tests")]
+    pub(crate) async fn settle_all(&self) {
+        let settle = "UPDATE round SET ended_ms = ended_ms - 3600000 WHERE state = 'ended'";
+        self.inner.writer.run(move |db| db.execute(settle, []).map_err(|error| sqlite(&error))).await.unwrap();
+    }
+
     /// Removes one batch of what removed rounds left. Returns whether there may be more.
     ///
     /// # Errors
