@@ -218,12 +218,12 @@ impl Reader<'_> {
         query().map_err(|error| sqlite(&error))
     }
 
-    /// All sessions, newest first.
+    /// All sessions, newest first: row ids only grow, whatever the clock says.
     ///
     /// # Errors
     /// If the database can't be read.
     pub fn sessions(&self) -> Result<Vec<SessionRow>, StoreError> {
-        self.session_rows("ORDER BY s.created_ms DESC, s.rowid DESC", [])
+        self.session_rows("ORDER BY s.rowid DESC", [])
     }
 
     /// The newest session.
@@ -231,7 +231,7 @@ impl Reader<'_> {
     /// # Errors
     /// If the database can't be read.
     pub fn newest_session(&self) -> Result<Option<SessionRow>, StoreError> {
-        Ok(self.session_rows("ORDER BY s.created_ms DESC, s.rowid DESC LIMIT 1", [])?.pop())
+        Ok(self.session_rows("ORDER BY s.rowid DESC LIMIT 1", [])?.pop())
     }
 
     /// Sessions whose id starts with a prefix (hyphens don't count), two at most.
@@ -322,7 +322,7 @@ impl Reader<'_> {
         Ok(version.map_or(0, u64::from))
     }
 
-    /// Rounds that haven't ended, oldest first, and those of them whose record can't be read.
+    /// Rounds that haven't ended, in the order in which they were queued, and those of them whose record can't be read.
     ///
     /// # Errors
     /// If the database can't be read.
@@ -330,7 +330,7 @@ impl Reader<'_> {
         let rows = self.all(
             "SELECT session, round, id, state = 'running', cancelled, log_dir, active_ms, unclean, steps_seen,
                     (SELECT count(*) FROM step WHERE step.round = round.id), spec
-             FROM round WHERE state <> 'ended' ORDER BY queued_ms, rowid",
+             FROM round WHERE state <> 'ended' ORDER BY rowid",
             [],
             |row| {
                 Ok((

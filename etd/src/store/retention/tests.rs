@@ -189,6 +189,22 @@ async fn a_removal_that_was_cut_short_is_finished_and_seen_by_nobody() {
 }
 
 #[tokio::test]
+async fn a_clock_that_steps_back_changes_no_order() {
+    let room = Room::new();
+    let [one, other] = [SessionId::random(), SessionId::random()];
+    room.round(one, 1, 0).await;
+    room.round(other, 1, 0).await;
+    room.sql(&format!("UPDATE session SET created_ms = 1 WHERE id = '{other}' RETURNING 1"));
+    room.sql(&format!("UPDATE round SET queued_ms = 1 WHERE session = '{other}' RETURNING 1"));
+    room.sql("UPDATE round SET state = 'queued' RETURNING 1");
+    let read = room.store.read(|reader| Ok((reader.newest_session()?, reader.sessions()?, reader.open_rounds()?.0)));
+    let (newest, sessions, open) = read.await.unwrap();
+    assert_eq!(newest.unwrap().id, other);
+    assert_eq!(sessions.iter().map(|row| row.id).collect::<Vec<_>>(), [other, one]);
+    assert_eq!(open.iter().map(|round| round.session).collect::<Vec<_>>(), [one, other]);
+}
+
+#[tokio::test]
 async fn the_files_really_shrink() {
     let room = Room::new();
     let (kept, gone) = (SessionId::random(), SessionId::random());
