@@ -189,6 +189,30 @@ async fn a_removal_that_was_cut_short_is_finished_and_seen_by_nobody() {
 }
 
 #[tokio::test]
+async fn no_position_in_a_log_is_given_twice() {
+    let room = Room::new();
+    let session = SessionId::random();
+    room.round(session, 1, 9).await;
+    let second = room.round(session, 2, 9).await;
+    let event = |round: u32, key: &str| {
+        let event = Event::Note { level: NoteLevel::Warning, text: key.to_owned() };
+        Change::Event { session, round, event: Box::new(NewEvent::new(key, event)) }
+    };
+    // The last word on the first round comes behind those on the second one.
+    room.store.commit(vec![event(1, "late")]).await.unwrap();
+    assert_eq!(room.remove(plenty(), true, 1).await, [(session, 1)]);
+    room.store.close();
+    let room = Room { store: Store::open(room.dir.path()).unwrap(), ..room };
+    let seen = |events: Vec<proto::message::StoredEvent>| events.iter().map(|event| event.seq).collect::<Vec<_>>();
+    assert_eq!(seen(room.store.events_after(session, 0, 1 << 20).await.unwrap()), [3, 4]);
+    assert_eq!(*room.store.head(session).await.unwrap().borrow(), 5);
+    room.store.commit(vec![event(2, "next"), Change::CallSent { round: second, key: "x".to_owned() }]).await.unwrap();
+    assert_eq!(seen(room.store.events_after(session, 0, 1 << 20).await.unwrap()), [3, 4, 6]);
+    assert_eq!(room.remove(plenty(), true, 9).await, [(session, 2)]);
+    room.assert_whole(0, 0);
+}
+
+#[tokio::test]
 async fn a_clock_that_steps_back_changes_no_order() {
     let room = Room::new();
     let [one, other] = [SessionId::random(), SessionId::random()];
