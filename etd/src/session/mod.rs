@@ -388,22 +388,23 @@ impl Engine {
         self.surely(async move {
             // A client retries with the same key: it is stored once.
             let _order = engine.sends.lock().await;
-            let rounds = engine.store.read(move |reader| reader.rounds(session)).await?;
-            if rounds.is_empty() {
+            let read =
+                engine.store.read(move |reader| Ok((reader.newest_round(session)?, reader.unfinished_undo(session)?)));
+            let (newest, unfinished) = read.await?;
+            if newest.is_none() {
                 engine.not_removed(&session.to_string()).await?;
             }
-            if let Some(row) = rounds.iter().find(|row| row.undo_ms.is_some() && row.undone_ms.is_none()) {
+            if let Some(round) = unfinished {
                 // A round on top of half of another one: neither could be undone any more.
                 return Err(SessionError::usage(
                     format!(
-                        "the undo of round {} of session {} isn't finished: nothing was queued",
-                        row.round,
+                        "the undo of round {round} of session {} isn't finished: nothing was queued",
                         session.short()
                     ),
-                    format!("`et session undo {} {}` finishes it; then send again", session.short(), row.round),
+                    format!("`et session undo {} {round}` finishes it; then send again", session.short()),
                 ));
             }
-            let next = rounds.last().map_or(1, |row| row.round + 1);
+            let next = newest.map_or(1, |round| round + 1);
             let mut before = vec![Change::SessionSpec { id: session, spec: Box::new(keep) }];
             before.extend(limits.map(Change::Keep));
             engine.queue(session, next, &spec, &request.idempotency_key, before, &request.secrets).await

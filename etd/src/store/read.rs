@@ -301,6 +301,30 @@ impl Reader<'_> {
         )
     }
 
+    /// Number of the newest round of a session; none if there is no such session.
+    ///
+    /// # Errors
+    /// If the database can't be read.
+    pub fn newest_round(&self, session: SessionId) -> Result<Option<u32>, StoreError> {
+        self.one("SELECT max(round) FROM round WHERE session = ?1", [session.to_string()], |row| {
+            row.get::<_, Option<u32>>(0)
+        })
+        .map(Option::flatten)
+    }
+
+    /// The first round of a session whose undo was begun and isn't finished.
+    ///
+    /// # Errors
+    /// If the database can't be read.
+    pub fn unfinished_undo(&self, session: SessionId) -> Result<Option<u32>, StoreError> {
+        self.one(
+            "SELECT min(round) FROM round WHERE session = ?1 AND undo_ms IS NOT NULL AND undone_ms IS NULL",
+            [session.to_string()],
+            |row| row.get::<_, Option<u32>>(0),
+        )
+        .map(Option::flatten)
+    }
+
     /// Whether a round has ended; none if there is no such round.
     ///
     /// # Errors
