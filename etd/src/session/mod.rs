@@ -99,7 +99,8 @@ pub struct Engine {
     sessions: AtomicU64,
     stop: CancellationToken,
     tasks: TaskTracker,
-    /// Rounds of one session are stored and queued in the same order. Held while one is committed, and while one is removed.
+    /// Rounds of one session are stored and queued in the same order. Held while one is committed, while one is removed,
+    /// and while an undo makes up its mind.
     sends: tokio::sync::Mutex<()>,
     /// Told whenever a round has ended.
     round_ended: tokio::sync::Notify,
@@ -401,7 +402,10 @@ impl Engine {
                         "the undo of round {round} of session {} isn't finished: nothing was queued",
                         session.short()
                     ),
-                    format!("`et session undo {} {round}` finishes it; then send again", session.short()),
+                    format!(
+                        "`et session undo {} {round}` finishes it, or gives it up; then send again",
+                        session.short()
+                    ),
                 ));
             }
             let next = newest.map_or(1, |round| round + 1);

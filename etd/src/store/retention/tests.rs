@@ -229,6 +229,28 @@ async fn a_clock_that_steps_back_changes_no_order() {
 }
 
 #[tokio::test]
+async fn the_newest_round_keeps_its_number_and_an_undo_needs_its_round() {
+    let room = Room::new();
+    let session = SessionId::random();
+    let gone = room.round(session, 1, 9).await;
+    let kept = room.round(session, 2, 9).await;
+    assert_eq!(room.remove(plenty(), true, 1).await, [(session, 1)]);
+    let numbers =
+        || room.store.read(move |reader| Ok((reader.newest_round(session)?, reader.unfinished_undo(session)?)));
+    assert_eq!(numbers().await.unwrap(), (Some(2), None));
+    room.store.commit(vec![Change::UndoBegun { id: kept }]).await.unwrap();
+    assert_eq!(numbers().await.unwrap(), (Some(2), Some(2)));
+    room.store.commit(vec![Change::UndoGivenUp { id: kept }]).await.unwrap();
+    assert_eq!(numbers().await.unwrap(), (Some(2), None));
+    room.store.commit(vec![Change::UndoBegun { id: kept }, Change::RoundUndone { id: kept }]).await.unwrap();
+    assert_eq!(numbers().await.unwrap(), (Some(2), None));
+    assert!(room.store.commit(vec![Change::UndoBegun { id: gone }]).await.is_err());
+    assert!(room.store.commit(vec![Change::RoundUndone { id: gone }]).await.is_err());
+    let other = SessionId::random();
+    assert_eq!(room.store.read(move |reader| reader.newest_round(other)).await.unwrap(), None);
+}
+
+#[tokio::test]
 async fn the_files_really_shrink() {
     let room = Room::new();
     let (kept, gone) = (SessionId::random(), SessionId::random());
