@@ -172,6 +172,9 @@ async fn end(
     reason: EndReason,
     seq: u64,
 ) -> Result<Reply, SessionError> {
+    if reason == EndReason::Idle {
+        super::wait::none_left_open(engine, session, request.until_round).await?;
+    }
     let rounds = engine.store.read(move |reader| reader.rounds(session)).await?;
     // That of the awaited round, or of the newest one that ended.
     let asked_for = |round: u32| request.until_round.is_none_or(|awaited| awaited == round);

@@ -116,6 +116,8 @@ struct Active {
     running: Option<(u32, CancellationToken)>,
     needs_credentials: bool,
     working: bool,
+    /// Why its round waits to be played again.
+    stuck: Option<String>,
 }
 
 /// A round in a queue.
@@ -234,7 +236,7 @@ impl Engine {
     pub fn state(&self, session: SessionId) -> String {
         let active = self.active.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(active) = active.get(&session) else { return "ended".to_owned() };
-        if let Some(why) = self.store.trouble() {
+        if let Some(why) = self.store.trouble().or_else(|| active.stuck.clone()) {
             return format!("stuck: {why}");
         }
         let state = match active {

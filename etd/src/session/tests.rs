@@ -200,6 +200,82 @@ async fn an_attach_shows_every_event_once_and_ends() {
 }
 
 #[tokio::test]
+async fn a_database_that_cannot_be_read_for_a_moment_ends_no_round() {
+    let scene = scene();
+    let engine = engine(&scene).await;
+    let session = engine.spawn(request(&scene, "k", true)).await.unwrap().session;
+    let mut head = engine.store.head(session).await.unwrap();
+    // It is queued, and says what it waits for.
+    while *head.borrow_and_update() < 2 {
+        head.changed().await.unwrap();
+    }
+    // The round reads again once it has its secrets, and no connection for that can be opened.
+    engine.store.close_readers();
+    let (path, aside) = (scene.at("state").join(proto::endpoint::DATABASE_FILE), scene.at("aside"));
+    std::fs::rename(&path, &aside).unwrap();
+    engine.vault.provide(&secrets());
+    let given_up = until(&engine, || engine.is_idle(session) || engine.state(session).starts_with("stuck: "));
+    tokio::time::timeout(std::time::Duration::from_secs(10), given_up).await.unwrap();
+    assert!(!engine.is_idle(session));
+    std::fs::rename(&aside, &path).unwrap();
+    until(&engine, || engine.is_idle(session)).await;
+    assert_eq!(report(&engine, session, 1).await.outcome, Outcome::Completed);
+    engine.drain().await;
+}
+
+#[tokio::test]
+async fn a_round_that_is_left_open_has_no_result_of_another_one() {
+    let scene = scene();
+    let engine = engine(&scene).await;
+    let handlers = crate::handlers::Handlers::new(Arc::clone(&engine));
+    let session = engine.spawn(request(&scene, "k", false)).await.unwrap().session;
+    until(&engine, || engine.is_idle(session)).await;
+    let name = || SessionName::Prefix(session.to_string());
+    let wait = || proto::message::Request::Wait(proto::message::Wait { session: name() });
+    let attach = |until_round| {
+        proto::message::Request::Attach(Attach {
+            session: name(),
+            from: From::Now,
+            follow: false,
+            text: false,
+            until_round,
+        })
+    };
+    // Stored, but nobody plays it.
+    let ask = async |request| {
+        let (responder, mut answers) = Responder::pair(1 << 20);
+        let handling = tokio::spawn(handlers.handle(request, responder));
+        let last = loop {
+            if let (true, reply) = answers.next().await.unwrap().unwrap() {
+                break reply;
+            }
+        };
+        handling.await.unwrap();
+        last
+    };
+    assert!(matches!(ask(wait()).await, Reply::Waited(waited) if waited.round == 1));
+    let spec = engine.store.read(move |reader| reader.session_spec(session)).await.unwrap().unwrap();
+    let spec = RoundSpec {
+        task: "more".to_owned(),
+        work_dir: None,
+        settings: spec.flags.resolve(),
+        config: spec.config,
+        env: BTreeMap::new(),
+        secret_env: BTreeMap::new(),
+    };
+    let left = Change::NewRound { session, round: 2, id: RoundId::random(), spec: Box::new(spec) };
+    engine.store.commit(vec![left]).await.unwrap();
+    for request in [wait(), attach(None), attach(Some(2))] {
+        let answer = ask(request).await;
+        let Reply::Failed(error) = answer else { panic!("{answer:?}") };
+        assert_eq!(error.exit_code, exit::SOFTWARE, "{error:?}");
+        assert!(error.message.contains("round 2 of session"), "{error:?}");
+    }
+    assert!(matches!(ask(attach(Some(1))).await, Reply::AttachEnd(end) if end.exit_code == Some(0)));
+    engine.drain().await;
+}
+
+#[tokio::test]
 async fn nothing_is_queued_while_an_undo_makes_up_its_mind() {
     let scene = scene();
     let engine = engine(&scene).await;

@@ -390,6 +390,19 @@ impl Reader<'_> {
         Ok((open, broken))
     }
 
+    /// What changes while a round is played: whether it has begun, where its logs are, its time at work in milliseconds. None if it isn't
+    /// open any more.
+    ///
+    /// # Errors
+    /// If the database can't be read.
+    pub fn progress(&self, round: RoundId) -> Result<Option<(bool, Option<String>, u64)>, StoreError> {
+        self.one(
+            "SELECT state = 'running', log_dir, active_ms FROM round WHERE id = ?1 AND state <> 'ended'",
+            [round.to_string()],
+            |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+        )
+    }
+
     /// Recorded steps of a round, in the order in which they were recorded.
     ///
     /// # Errors
