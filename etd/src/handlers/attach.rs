@@ -101,9 +101,8 @@ pub(super) async fn handle(
             () = tokio::time::sleep_until(beat) => {
                 beat = Instant::now() + HEARTBEAT;
                 look = true;
-                let round = engine.store.read(move |reader| Ok(reader.rounds(session)?.len())).await?;
+                let round = engine.store.read(move |reader| reader.newest_round(session)).await?.unwrap_or(0);
                 let state = engine.state(session);
-                let round = u32::try_from(round).unwrap_or(u32::MAX);
                 if responder.item(Reply::Heartbeat(Heartbeat { state, round })).await.is_err() {
                     return end(engine, session, &request, EndReason::Slow, seq).await;
                 }
@@ -147,7 +146,7 @@ async fn start(engine: &Engine, session: SessionId, from: From) -> Result<u64, S
             From::Seq(seq) => Ok(seq.saturating_sub(1)),
             From::Now => reader.head(session),
             From::NewestRound => {
-                let newest = reader.rounds(session)?.last().map_or(1, |round| round.round);
+                let newest = reader.newest_round(session)?.unwrap_or(1);
                 Ok(reader.first_event(session, newest)?.map_or(0, |seq| seq - 1))
             }
         })
@@ -173,6 +172,9 @@ async fn end(
     reason: EndReason,
     seq: u64,
 ) -> Result<Reply, SessionError> {
+    if reason == EndReason::Idle {
+        super::wait::none_left_open(engine, session, request.until_round).await?;
+    }
     let rounds = engine.store.read(move |reader| reader.rounds(session)).await?;
     // That of the awaited round, or of the newest one that ended.
     let asked_for = |round: u32| request.until_round.is_none_or(|awaited| awaited == round);

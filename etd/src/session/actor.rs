@@ -1,4 +1,6 @@
 //! The actor of one session: plays its rounds one after the other until none is queued.
+//!
+//! A disk that fails for a moment ends no round: it is waited for, and then the round goes on from its record.
 
 use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
@@ -20,31 +22,96 @@ use crate::workspace::Workspace;
 const MAX_UNCLEAN: u32 = 3;
 /// How long steps may take to reach their boundary when the daemon stops.
 const BOUNDARY: Duration = Duration::from_secs(2);
+/// Time before a round is played again that couldn't be read or written: the first time, and at most. What was in flight is asked again
+/// each time, so it becomes long.
+const PAUSE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(60));
 
 /// Plays rounds until none is queued or the daemon stops.
 pub(super) async fn run(engine: Arc<Engine>, session: SessionId) {
-    while let Some(entry) = next(&engine, session) {
+    while let Some(mut entry) = next(&engine, session) {
         let number = entry.round.round;
         tracing::info!(%session, round = number, "round taken up");
         let (id, log_dir) = (entry.round.id, entry.round.log_dir.clone());
-        // A fault in one round ends that round, visibly, and nothing else.
-        let why = match AssertUnwindSafe(play(&engine, entry)).catch_unwind().await {
-            Ok(Ok(Played::Ended)) => {
+        let mut pause = PAUSE.0;
+        let why = match persist(&engine, &mut entry, &mut pause).await {
+            Ok(Played::Ended) => {
+                // Its place in the line is free.
+                drop(entry);
                 engine.round_ended.notify_one();
                 continue;
             }
-            Ok(Ok(Played::Left)) => return,
-            // The next daemon takes it up, or says where its record is kept.
-            Ok(Err(StoreError::Closed | StoreError::Spoiled(_))) => return,
-            Ok(Err(error)) => error.to_string(),
-            Err(_) => "a fault in the daemon, see its log".to_owned(),
+            Ok(Played::Left) => return,
+            Err(why) => why,
         };
         tracing::error!(%session, round = number, why, "round given up");
-        if let Err(error) = give_up(&engine.store, session, number, id, log_dir, &why).await {
-            // It stays open, and the next daemon takes it up.
-            tracing::error!(%session, round = number, %error, "the end of the round isn't recorded");
+        while let Err(error) = give_up(&engine.store, session, number, id, log_dir.clone(), &why).await {
+            if !matches!(error, StoreError::Unwritable(_)) {
+                // It stays open, and the next daemon takes it up.
+                tracing::error!(%session, round = number, %error, "the end of the round isn't recorded");
+                break;
+            }
+            if !wait(&engine, &entry, &mut pause, &error).await {
+                return;
+            }
         }
     }
+}
+
+/// Plays a round, and again from its record whenever the disk failed for a moment; its place in the work dir's line is kept meanwhile.
+/// Fails with the reason why it can't go on.
+async fn persist(engine: &Arc<Engine>, entry: &mut Entry, pause: &mut Duration) -> Result<Played, String> {
+    let mut again = false;
+    loop {
+        let attempt = async {
+            if again && !refresh(engine, &mut entry.round).await? {
+                return Ok(Played::Ended);
+            }
+            play(engine, entry).await
+        };
+        // A fault in one round ends that round, visibly, and nothing else.
+        let error = match AssertUnwindSafe(attempt).catch_unwind().await {
+            Ok(Ok(played)) => return Ok(played),
+            // The next daemon takes it up, or says where its record is kept.
+            Ok(Err(StoreError::Closed | StoreError::Spoiled(_))) => return Ok(Played::Left),
+            Ok(Err(error @ StoreError::Unwritable(_))) => error,
+            Ok(Err(error)) => return Err(error.to_string()),
+            Err(_) => return Err("a fault in the daemon, see its log".to_owned()),
+        };
+        if !wait(engine, entry, pause, &error).await {
+            return Ok(Played::Left);
+        }
+        again = true;
+    }
+}
+
+/// Waits a while for the disk, longer each time. Returns whether to go on: the daemon doesn't stop.
+async fn wait(engine: &Engine, entry: &Entry, pause: &mut Duration, error: &StoreError) -> bool {
+    let session = entry.round.session;
+    tracing::warn!(%session, round = entry.round.round, %error, "the round waits for the disk");
+    mark(engine, session, |active| active.stuck = Some(error.to_string()));
+    let was_cancelled = entry.cancel.is_cancelled();
+    let on = tokio::select! {
+        biased;
+        () = engine.stop.cancelled() => false,
+        // Its end is asked for, which may need less.
+        () = entry.cancel.cancelled(), if !was_cancelled => true,
+        () = tokio::time::sleep(*pause) => true,
+    };
+    *pause = (*pause * 2).min(PAUSE.1);
+    mark(engine, session, |active| active.stuck = None);
+    on
+}
+
+/// Reads how far a round came. Returns whether it is open still.
+async fn refresh(engine: &Engine, round: &mut OpenRound) -> Result<bool, StoreError> {
+    let id = round.id;
+    let Some((started, log_dir, active_ms)) = engine.store.read(move |reader| reader.progress(id)).await? else {
+        return Ok(false);
+    };
+    round.started = started;
+    round.log_dir = log_dir;
+    round.active_ms = active_ms;
+    Ok(true)
 }
 
 /// Ends a round that can't go on, and says why.
@@ -67,6 +134,7 @@ fn next(engine: &Engine, session: SessionId) -> Option<Entry> {
     let entry = active.get_mut(&session).and_then(|active| {
         let entry = active.queue.pop_front()?;
         active.running = Some((entry.round.round, entry.cancel.clone()));
+        active.stuck = None;
         active.working = false;
         active.needs_credentials = false;
         Some(entry)
@@ -86,27 +154,27 @@ enum Played {
     Left,
 }
 
-async fn play(engine: &Arc<Engine>, entry: Entry) -> Result<Played, StoreError> {
+async fn play(engine: &Arc<Engine>, entry: &Entry) -> Result<Played, StoreError> {
     let Entry { round, cancel, ticket } = entry;
     let session = round.session;
     let stop = engine.stop.clone();
     if stop.is_cancelled() {
         return Ok(Played::Left);
     }
-    if let Some(ticket) = &ticket {
+    if let Some(ticket) = ticket {
         tokio::select! {
             biased;
             () = stop.cancelled() => return Ok(Played::Left),
-            () = cancel.cancelled(), if !round.started => return end(engine, &round, Outcome::Cancelled).await,
+            () = cancel.cancelled(), if !round.started => return end(engine, round, Outcome::Cancelled).await,
             () = ticket.turn() => {}
         }
     }
     if round.unclean >= MAX_UNCLEAN {
-        sweep(&round).await;
-        return end(engine, &round, Outcome::Crashed).await;
+        sweep(round).await;
+        return end(engine, round, Outcome::Crashed).await;
     }
     if cancel.is_cancelled() && !round.started {
-        return end(engine, &round, Outcome::Cancelled).await;
+        return end(engine, round, Outcome::Cancelled).await;
     }
     let names: Vec<_> = secrets(&round.spec).cloned().collect();
     let missing = engine.vault.missing(session, names.iter());
@@ -128,7 +196,7 @@ async fn play(engine: &Arc<Engine>, entry: Entry) -> Result<Played, StoreError> 
             biased;
             () = stop.cancelled() => return Ok(Played::Left),
             () = cancel.cancelled() => if !round.started {
-                return end(engine, &round, Outcome::Cancelled).await;
+                return end(engine, round, Outcome::Cancelled).await;
             },
             result = async {
                 // It is said anew at each wait.
@@ -146,7 +214,7 @@ async fn play(engine: &Arc<Engine>, entry: Entry) -> Result<Played, StoreError> 
         active.needs_credentials = false;
         active.working = true;
     });
-    let context = context(engine, &round, cancel).await?;
+    let context = context(engine, round, cancel.clone()).await?;
     let mut playing = Box::pin(round::run(context));
     tokio::select! {
         biased;

@@ -3,6 +3,7 @@
 //! The limits are those of the last client that named some, kept in the database: whoever starts rounds decides, the daemon has no
 //! configuration of its own, and a client that names none changes nothing. They count all rounds, and the bytes of the database and of
 //! build caches together. Build caches go first, the least recently used one first, since they can be made again; then the oldest rounds.
+//! No round goes because of a cache that can't: that would cost history and bring the sum no nearer to the limit.
 //! Log dirs of rounds belong to the user and are never touched.
 //!
 //! It looks once clients can come, whenever a round has ended, and now and then; it works in small pieces, and a daemon that stops
@@ -108,7 +109,8 @@ async fn sweep(engine: &Arc<Engine>, sizes: &mut Sizes) -> Result<(), StoreError
     }
     *engine.cache_bytes.lock().unwrap_or_else(PoisonError::into_inner) = Some(total);
     removed?;
-    while total.saturating_add(used) > keep.bytes && remove_oldest(engine, keep, true).await? {
+    // Beyond the limit, what is left of the caches is what a round works with or what can't be removed: only the database counts.
+    while used > keep.bytes && remove_oldest(engine, keep, true).await? {
         gone += 1;
         used = store.read(|reader| reader.holdings()).await?.bytes;
     }
@@ -224,6 +226,29 @@ mod tests {
         until(&engine, || engine.is_idle(session)).await;
         sweep(&engine, &mut sizes).await.unwrap();
         assert!(!used.exists());
+        engine.drain().await;
+    }
+
+    #[tokio::test]
+    async fn no_round_goes_because_of_a_cache_that_stays() {
+        let scene = scene();
+        let engine = engine(&scene).await;
+        let done = engine.spawn(request(&scene, "done", false)).await.unwrap().session;
+        until(&engine, || engine.is_idle(done)).await;
+        engine.store.settle_all().await;
+        let session = engine.spawn(request(&scene, "k", true)).await.unwrap().session;
+        until(&engine, || engine.state(session) == "needs_credentials").await;
+        let cache = warm(&scene.at("state"), &scene.at("work").canonicalize().unwrap());
+        let bytes = || async { engine.store.read(|reader| reader.holdings()).await.unwrap() };
+        let keep = |bytes| Keep { bytes, ..Keep::default() };
+        engine.store.commit(vec![crate::store::Change::Keep(keep(bytes().await.bytes + 50_000))]).await.unwrap();
+        sweep(&engine, &mut Sizes::new()).await.unwrap();
+        assert!(cache.exists());
+        assert_eq!(bytes().await.rounds, 2);
+        // What the database holds still counts.
+        engine.store.commit(vec![crate::store::Change::Keep(keep(1))]).await.unwrap();
+        sweep(&engine, &mut Sizes::new()).await.unwrap();
+        assert_eq!(bytes().await.rounds, 1);
         engine.drain().await;
     }
 }

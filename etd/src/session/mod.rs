@@ -99,7 +99,8 @@ pub struct Engine {
     sessions: AtomicU64,
     stop: CancellationToken,
     tasks: TaskTracker,
-    /// Rounds of one session are stored and queued in the same order. Held while one is committed, and while one is removed.
+    /// Rounds of one session are stored and queued in the same order. Held while one is committed, while one is removed,
+    /// and while an undo makes up its mind.
     sends: tokio::sync::Mutex<()>,
     /// Told whenever a round has ended.
     round_ended: tokio::sync::Notify,
@@ -115,6 +116,8 @@ struct Active {
     running: Option<(u32, CancellationToken)>,
     needs_credentials: bool,
     working: bool,
+    /// Why its round waits to be played again.
+    stuck: Option<String>,
 }
 
 /// A round in a queue.
@@ -233,7 +236,7 @@ impl Engine {
     pub fn state(&self, session: SessionId) -> String {
         let active = self.active.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(active) = active.get(&session) else { return "ended".to_owned() };
-        if let Some(why) = self.store.trouble() {
+        if let Some(why) = self.store.trouble().or_else(|| active.stuck.clone()) {
             return format!("stuck: {why}");
         }
         let state = match active {
@@ -388,22 +391,26 @@ impl Engine {
         self.surely(async move {
             // A client retries with the same key: it is stored once.
             let _order = engine.sends.lock().await;
-            let rounds = engine.store.read(move |reader| reader.rounds(session)).await?;
-            if rounds.is_empty() {
+            let read =
+                engine.store.read(move |reader| Ok((reader.newest_round(session)?, reader.unfinished_undo(session)?)));
+            let (newest, unfinished) = read.await?;
+            if newest.is_none() {
                 engine.not_removed(&session.to_string()).await?;
             }
-            if let Some(row) = rounds.iter().find(|row| row.undo_ms.is_some() && row.undone_ms.is_none()) {
+            if let Some(round) = unfinished {
                 // A round on top of half of another one: neither could be undone any more.
                 return Err(SessionError::usage(
                     format!(
-                        "the undo of round {} of session {} isn't finished: nothing was queued",
-                        row.round,
+                        "the undo of round {round} of session {} isn't finished: nothing was queued",
                         session.short()
                     ),
-                    format!("`et session undo {} {}` finishes it; then send again", session.short(), row.round),
+                    format!(
+                        "`et session undo {} {round}` finishes it, or gives it up; then send again",
+                        session.short()
+                    ),
                 ));
             }
-            let next = rounds.last().map_or(1, |row| row.round + 1);
+            let next = newest.map_or(1, |round| round + 1);
             let mut before = vec![Change::SessionSpec { id: session, spec: Box::new(keep) }];
             before.extend(limits.map(Change::Keep));
             engine.queue(session, next, &spec, &request.idempotency_key, before, &request.secrets).await

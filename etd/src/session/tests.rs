@@ -51,6 +51,20 @@ pub(super) async fn until(engine: &Engine, is: impl Fn() -> bool) {
     }
 }
 
+/// Another round of a session.
+pub(super) fn more(session: SessionId, key: &str) -> Send {
+    Send {
+        session: SessionName::Prefix(session.to_string()),
+        message: "more".to_owned(),
+        flags: Flags::default(),
+        config: None,
+        env: BTreeMap::new(),
+        secret_env: BTreeMap::new(),
+        secrets: Vec::new(),
+        idempotency_key: key.to_owned(),
+    }
+}
+
 async fn report(engine: &Engine, session: SessionId, round: usize) -> RoundReport {
     let rounds = engine.store.read(move |reader| reader.rounds(session)).await.unwrap();
     serde_json::from_str(rounds[round - 1].report.as_ref().unwrap()).unwrap()
@@ -98,17 +112,7 @@ async fn rounds_in_one_dir_stand_in_line_and_can_be_killed_there() {
     assert_eq!(engine.state(behind), "queued");
     let events = engine.store.events_after(behind, 0, 1 << 20).await.unwrap();
     assert!(events[0].json.contains(&holder.to_string()), "{events:?}");
-    let send = |key: &str| Send {
-        session: SessionName::Prefix(behind.to_string()),
-        message: "more".to_owned(),
-        flags: Flags::default(),
-        config: None,
-        env: BTreeMap::new(),
-        secret_env: BTreeMap::new(),
-        secrets: Vec::new(),
-        idempotency_key: key.to_owned(),
-    };
-    let (second, third) = tokio::join!(engine.send(send("3")), engine.send(send("4")));
+    let (second, third) = tokio::join!(engine.send(more(behind, "3")), engine.send(more(behind, "4")));
     let mut rounds = [second.unwrap().round, third.unwrap().round];
     rounds.sort_unstable();
     assert_eq!(rounds, [2, 3]);
@@ -191,6 +195,143 @@ async fn an_attach_shows_every_event_once_and_ends() {
         assert_eq!(positions, (1..=end.seq).collect::<Vec<_>>());
         assert!(end.seq > 5);
     }
+    until(&engine, || engine.is_idle(session)).await;
+    engine.drain().await;
+}
+
+#[tokio::test]
+async fn a_database_that_cannot_be_read_for_a_moment_ends_no_round() {
+    let scene = scene();
+    let engine = engine(&scene).await;
+    let session = engine.spawn(request(&scene, "k", true)).await.unwrap().session;
+    let mut head = engine.store.head(session).await.unwrap();
+    // It is queued, and says what it waits for.
+    while *head.borrow_and_update() < 2 {
+        head.changed().await.unwrap();
+    }
+    // The round reads again once it has its secrets, and no connection for that can be opened.
+    engine.store.close_readers();
+    let (path, aside) = (scene.at("state").join(proto::endpoint::DATABASE_FILE), scene.at("aside"));
+    std::fs::rename(&path, &aside).unwrap();
+    engine.vault.provide(&secrets());
+    let given_up = until(&engine, || engine.is_idle(session) || engine.state(session).starts_with("stuck: "));
+    tokio::time::timeout(std::time::Duration::from_secs(10), given_up).await.unwrap();
+    assert!(!engine.is_idle(session));
+    std::fs::rename(&aside, &path).unwrap();
+    until(&engine, || engine.is_idle(session)).await;
+    assert_eq!(report(&engine, session, 1).await.outcome, Outcome::Completed);
+    engine.drain().await;
+}
+
+#[tokio::test]
+async fn a_round_that_is_left_open_has_no_result_of_another_one() {
+    let scene = scene();
+    let engine = engine(&scene).await;
+    let handlers = crate::handlers::Handlers::new(Arc::clone(&engine));
+    let session = engine.spawn(request(&scene, "k", false)).await.unwrap().session;
+    until(&engine, || engine.is_idle(session)).await;
+    let name = || SessionName::Prefix(session.to_string());
+    let wait = || proto::message::Request::Wait(proto::message::Wait { session: name() });
+    let attach = |until_round| {
+        proto::message::Request::Attach(Attach {
+            session: name(),
+            from: From::Now,
+            follow: false,
+            text: false,
+            until_round,
+        })
+    };
+    // Stored, but nobody plays it.
+    let ask = async |request| {
+        let (responder, mut answers) = Responder::pair(1 << 20);
+        let handling = tokio::spawn(handlers.handle(request, responder));
+        let last = loop {
+            if let (true, reply) = answers.next().await.unwrap().unwrap() {
+                break reply;
+            }
+        };
+        handling.await.unwrap();
+        last
+    };
+    assert!(matches!(ask(wait()).await, Reply::Waited(waited) if waited.round == 1));
+    let spec = engine.store.read(move |reader| reader.session_spec(session)).await.unwrap().unwrap();
+    let spec = RoundSpec {
+        task: "more".to_owned(),
+        work_dir: None,
+        settings: spec.flags.resolve(),
+        config: spec.config,
+        env: BTreeMap::new(),
+        secret_env: BTreeMap::new(),
+    };
+    let left = Change::NewRound { session, round: 2, id: RoundId::random(), spec: Box::new(spec) };
+    engine.store.commit(vec![left]).await.unwrap();
+    for request in [wait(), attach(None), attach(Some(2))] {
+        let answer = ask(request).await;
+        let Reply::Failed(error) = answer else { panic!("{answer:?}") };
+        assert_eq!(error.exit_code, exit::SOFTWARE, "{error:?}");
+        assert!(error.message.contains("round 2 of session"), "{error:?}");
+    }
+    assert!(matches!(ask(attach(Some(1))).await, Reply::AttachEnd(end) if end.exit_code == Some(0)));
+    engine.drain().await;
+}
+
+#[tokio::test]
+async fn nothing_is_queued_while_an_undo_makes_up_its_mind() {
+    let scene = scene();
+    let engine = engine(&scene).await;
+    let session = engine.spawn(request(&scene, "k", false)).await.unwrap().session;
+    until(&engine, || engine.is_idle(session)).await;
+    let row = engine.resolve(&SessionName::Last).await.unwrap();
+    let order = engine.sends.lock().await;
+    let undoing = tokio::spawn({
+        let engine = Arc::clone(&engine);
+        async move { engine.undo(row, Some(1)).await }
+    });
+    tokio::pin!(undoing);
+    let moment = std::time::Duration::from_millis(500);
+    assert!(tokio::time::timeout(moment, undoing.as_mut()).await.is_err(), "it doesn't wait for what is being sent");
+    // A round that came in between: it would find half of the other one.
+    let spec = engine.store.read(move |reader| reader.session_spec(session)).await.unwrap().unwrap();
+    let spec = RoundSpec {
+        task: "more".to_owned(),
+        work_dir: None,
+        settings: spec.flags.resolve(),
+        config: spec.config,
+        env: BTreeMap::new(),
+        secret_env: BTreeMap::new(),
+    };
+    let between = Change::NewRound { session, round: 2, id: RoundId::random(), spec: Box::new(spec) };
+    engine.store.commit(vec![between]).await.unwrap();
+    drop(order);
+    let refused = undoing.await.unwrap().unwrap_err();
+    assert_eq!(refused.exit_code, exit::TRY_AGAIN, "{refused}");
+    assert!(scene.at("work/a.c").exists());
+    assert_eq!(engine.store.read(move |reader| reader.unfinished_undo(session)).await.unwrap(), None);
+    engine.drain().await;
+}
+
+#[tokio::test]
+async fn an_undo_that_cannot_be_finished_any_more_is_given_up_when_it_is_asked_for_again() {
+    let scene = scene();
+    let engine = engine(&scene).await;
+    let session = engine.spawn(request(&scene, "k", false)).await.unwrap().session;
+    until(&engine, || engine.is_idle(session)).await;
+    let row = engine.resolve(&SessionName::Last).await.unwrap();
+    // It came half-way, then somebody else changed what was left.
+    let rounds = engine.store.read(move |reader| reader.rounds(session)).await.unwrap();
+    engine.store.commit(vec![Change::UndoBegun { id: rounds[0].id }]).await.unwrap();
+    std::fs::remove_file(scene.at("work/a.c")).unwrap();
+    std::fs::write(scene.at("work/b.c"), "other").unwrap();
+    let refused = engine.send(more(session, "2")).await.unwrap_err();
+    assert!(refused.hint.unwrap().contains("gives it up"));
+    let refused = engine.undo(row.clone(), Some(1)).await.unwrap_err();
+    assert!(refused.message.contains("b.c") && refused.message.contains("given up"), "{refused}");
+    assert_eq!(std::fs::read_to_string(scene.at("work/b.c")).unwrap(), "other");
+    // Its files can still be made what the round left, and then it goes on.
+    std::fs::write(scene.at("work/b.c"), "int b(void) { return c(); }\n").unwrap();
+    let undone = engine.undo(row, Some(1)).await.unwrap();
+    assert_eq!((undone.files.len(), scene.at("work/b.c").exists()), (2, false));
+    assert_eq!(engine.send(more(session, "2")).await.unwrap().round, 2);
     until(&engine, || engine.is_idle(session)).await;
     engine.drain().await;
 }

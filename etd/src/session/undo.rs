@@ -2,7 +2,9 @@
 //!
 //! Undo is decided as a whole before anything is touched: every file must be as the round left it, or as it was before. That it begins is
 //! recorded first, so a daemon that dies in the middle leaves a state that says so, and the same request completes it: a file that has
-//! its content from before the round counts as done. It stands in the work dir's line like a round, and writes through the workspace
+//! its content from before the round counts as done. One that can't be completed, as somebody else changed what was left, is given up when
+//! it is asked for again, since the session takes no round before. From the look at the rounds until the beginning is recorded nothing is
+//! queued or removed. It stands in the work dir's line like a round, and writes through the workspace
 //! only, by compare-and-swap.
 
 use std::path::Path;
@@ -111,6 +113,11 @@ impl Engine {
         // Held to the end: a round that is queued meanwhile waits.
         let ticket = self.ticket_for(id, &dir);
         self.own_turn(id, &ticket).await?;
+        // Whoever sends or removes something does it before, and then it is seen here, or finds the beginning on record.
+        let order = self.sends.lock().await;
+        if self.store.read(move |reader| reader.rounds(id)).await?.iter().any(|row| row.state != "ended") {
+            return Err(at_work(format!("a round of session {} runs or is queued", id.short()), id));
+        }
         let Changed { row, net } = self.changed_by(session, round).await?;
         let number = row.round;
         if net.files.is_empty() {
@@ -126,10 +133,10 @@ impl Engine {
         }
         let workspace = blocking(move || open(&dir)).await??;
         let workspace = Arc::new(workspace);
-        let steps = {
+        let begun = row.undo_ms.is_some();
+        let decided = {
             let workspace = Arc::clone(&workspace);
             let files = net.files.clone();
-            let begun = row.undo_ms.is_some();
             let decided = blocking(move || {
                 if begun {
                     // What a daemon that died in the middle left behind.
@@ -137,10 +144,15 @@ impl Engine {
                 }
                 decide(&workspace, number, begun, files)
             });
-            decided.await??
+            decided.await?
         };
+        if begun && decided.is_err() {
+            self.store.commit(vec![Record::UndoGivenUp { id: row.id }]).await?;
+        }
+        let steps = decided?;
         self.all_kept(&steps).await?;
         self.store.commit(vec![Record::UndoBegun { id: row.id }]).await?;
+        drop(order);
         proto::hooks::pause("undo.begun").await;
         let total = steps.len();
         for (at, Step { change, mode }) in steps.into_iter().enumerate() {
@@ -291,7 +303,11 @@ fn decide(
     let more = others.len().saturating_sub(NAMED);
     others.truncate(NAMED);
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-    let touched = if begun { "the undo that was begun before didn't go on" } else { "nothing was touched" };
+    let touched = if begun {
+        "the undo that was begun before is given up: what it put back stays so, and the session takes rounds again"
+    } else {
+        "nothing was touched"
+    };
     Err(SessionError::usage(
         format!("changed since round {round} ended: {}{more}; {touched}", others.join(", ")),
         "make each of them what the round left (later rounds that changed it are undone first), or what it was before, then undo \

@@ -186,6 +186,11 @@ pub enum Change {
         /// Its id.
         id: RoundId,
     },
+    /// That isn't done to its end: the round counts as one that nobody took back.
+    UndoGivenUp {
+        /// Its id.
+        id: RoundId,
+    },
     /// They are.
     RoundUndone {
         /// Its id.

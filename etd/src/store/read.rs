@@ -218,12 +218,12 @@ impl Reader<'_> {
         query().map_err(|error| sqlite(&error))
     }
 
-    /// All sessions, newest first.
+    /// All sessions, newest first: row ids only grow, whatever the clock says.
     ///
     /// # Errors
     /// If the database can't be read.
     pub fn sessions(&self) -> Result<Vec<SessionRow>, StoreError> {
-        self.session_rows("ORDER BY s.created_ms DESC, s.rowid DESC", [])
+        self.session_rows("ORDER BY s.rowid DESC", [])
     }
 
     /// The newest session.
@@ -231,7 +231,7 @@ impl Reader<'_> {
     /// # Errors
     /// If the database can't be read.
     pub fn newest_session(&self) -> Result<Option<SessionRow>, StoreError> {
-        Ok(self.session_rows("ORDER BY s.created_ms DESC, s.rowid DESC LIMIT 1", [])?.pop())
+        Ok(self.session_rows("ORDER BY s.rowid DESC LIMIT 1", [])?.pop())
     }
 
     /// Sessions whose id starts with a prefix (hyphens don't count), two at most.
@@ -301,6 +301,30 @@ impl Reader<'_> {
         )
     }
 
+    /// Number of the newest round of a session; none if there is no such session.
+    ///
+    /// # Errors
+    /// If the database can't be read.
+    pub fn newest_round(&self, session: SessionId) -> Result<Option<u32>, StoreError> {
+        self.one("SELECT max(round) FROM round WHERE session = ?1", [session.to_string()], |row| {
+            row.get::<_, Option<u32>>(0)
+        })
+        .map(Option::flatten)
+    }
+
+    /// The first round of a session whose undo was begun and isn't finished.
+    ///
+    /// # Errors
+    /// If the database can't be read.
+    pub fn unfinished_undo(&self, session: SessionId) -> Result<Option<u32>, StoreError> {
+        self.one(
+            "SELECT min(round) FROM round WHERE session = ?1 AND undo_ms IS NOT NULL AND undone_ms IS NULL",
+            [session.to_string()],
+            |row| row.get::<_, Option<u32>>(0),
+        )
+        .map(Option::flatten)
+    }
+
     /// Whether a round has ended; none if there is no such round.
     ///
     /// # Errors
@@ -322,7 +346,7 @@ impl Reader<'_> {
         Ok(version.map_or(0, u64::from))
     }
 
-    /// Rounds that haven't ended, oldest first, and those of them whose record can't be read.
+    /// Rounds that haven't ended, in the order in which they were queued, and those of them whose record can't be read.
     ///
     /// # Errors
     /// If the database can't be read.
@@ -330,7 +354,7 @@ impl Reader<'_> {
         let rows = self.all(
             "SELECT session, round, id, state = 'running', cancelled, log_dir, active_ms, unclean, steps_seen,
                     (SELECT count(*) FROM step WHERE step.round = round.id), spec
-             FROM round WHERE state <> 'ended' ORDER BY queued_ms, rowid",
+             FROM round WHERE state <> 'ended' ORDER BY rowid",
             [],
             |row| {
                 Ok((
@@ -364,6 +388,19 @@ impl Reader<'_> {
             }
         }
         Ok((open, broken))
+    }
+
+    /// What changes while a round is played: whether it has begun, where its logs are, its time at work in milliseconds. None if it isn't
+    /// open any more.
+    ///
+    /// # Errors
+    /// If the database can't be read.
+    pub fn progress(&self, round: RoundId) -> Result<Option<(bool, Option<String>, u64)>, StoreError> {
+        self.one(
+            "SELECT state = 'running', log_dir, active_ms FROM round WHERE id = ?1 AND state <> 'ended'",
+            [round.to_string()],
+            |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+        )
     }
 
     /// Recorded steps of a round, in the order in which they were recorded.

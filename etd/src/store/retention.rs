@@ -3,7 +3,8 @@
 //! The first round of a session goes first, so what a session keeps is always the end of its list and of its log. Taking a round out is
 //! one small transaction, after which nobody sees it any more; what it leaves (events, steps, contents of files) goes in batches, each
 //! short, so that nobody waits long for the writer. A daemon that dies in between leaves a mark that says so, and the next one goes on.
-//! A content goes with the last round that recorded it.
+//! A content goes with the last round that recorded it. The last event of a session that lives on stays, though nobody sees it, whatever
+//! round it is of: it says which position in the log comes next, and goes with a later round.
 //!
 //! Never taken: a round that hasn't ended, one that ended a moment ago (whoever waits for it must still find it), one whose undo isn't
 //! finished, and any round of a session that somebody reads.
@@ -93,6 +94,14 @@ impl Store {
         taken.await
     }
 
+    /// Makes every round that has ended one that may be removed.
+    #[cfg(test)]
+    #[allow(clippy::unwrap_used, reason = "for tests")]
+    pub(crate) async fn settle_all(&self) {
+        let settle = "UPDATE round SET ended_ms = ended_ms - 3600000 WHERE state = 'ended'";
+        self.inner.writer.run(move |db| db.execute(settle, []).map_err(|error| sqlite(&error))).await.unwrap();
+    }
+
     /// Removes one batch of what removed rounds left. Returns whether there may be more.
     ///
     /// # Errors
@@ -179,8 +188,11 @@ fn clear(db: &mut Connection) -> rusqlite::Result<bool> {
     let Some((session, round, id)) = next else { return Ok(false) };
     let events = transaction
         .prepare_cached(
+            // Rounds before this one are gone as well.
             "DELETE FROM event WHERE session = ?1
-             AND seq IN (SELECT seq FROM event WHERE session = ?1 AND round = ?2 LIMIT ?3)",
+             AND seq IN (SELECT seq FROM event WHERE session = ?1 AND round <= ?2
+                         AND NOT (seq = (SELECT max(seq) FROM event WHERE session = ?1)
+                                  AND EXISTS (SELECT 1 FROM session WHERE id = ?1)) LIMIT ?3)",
         )?
         .execute(params![session, round, EVENTS])?;
     let steps = transaction

@@ -283,10 +283,14 @@ fn apply(db: &Connection, positions: &mut Positions<'_>, change: &Change) -> Res
             params![id.to_string(), now, report.outcome.as_str(), json("report", report)?],
         ),
         Change::UndoBegun { id } => {
-            run(db, "UPDATE round SET undo_ms = coalesce(undo_ms, ?2) WHERE id = ?1", params![id.to_string(), now])
+            let begin = "UPDATE round SET undo_ms = coalesce(undo_ms, ?2) WHERE id = ?1";
+            run_on_round(db, begin, params![id.to_string(), now])
+        }
+        Change::UndoGivenUp { id } => {
+            run(db, "UPDATE round SET undo_ms = NULL WHERE id = ?1 AND undone_ms IS NULL", params![id.to_string()])
         }
         Change::RoundUndone { id } => {
-            run(db, "UPDATE round SET undone_ms = ?2 WHERE id = ?1", params![id.to_string(), now])
+            run_on_round(db, "UPDATE round SET undone_ms = ?2 WHERE id = ?1", params![id.to_string(), now])
         }
         Change::Active { id, ms } => run(
             db,
@@ -374,8 +378,18 @@ fn event_row(
 }
 
 fn run(db: &Connection, sql: &str, values: impl rusqlite::Params) -> Result<(), StoreError> {
-    db.prepare_cached(sql)
-        .and_then(|mut statement| statement.execute(values))
-        .map(|_| ())
-        .map_err(|error| sqlite(&error))
+    count(db, sql, values).map(|_| ())
+}
+
+/// Like [`run`], but a round that isn't there is an error: nothing may be done for it then.
+fn run_on_round(db: &Connection, sql: &str, values: impl rusqlite::Params) -> Result<(), StoreError> {
+    match count(db, sql, values)? {
+        0 => Err(StoreError::Content { what: "round".to_owned(), why: "it was removed".to_owned() }),
+        _ => Ok(()),
+    }
+}
+
+/// Runs a statement; how many rows it changed.
+fn count(db: &Connection, sql: &str, values: impl rusqlite::Params) -> Result<usize, StoreError> {
+    db.prepare_cached(sql).and_then(|mut statement| statement.execute(values)).map_err(|error| sqlite(&error))
 }

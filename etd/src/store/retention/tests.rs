@@ -189,6 +189,68 @@ async fn a_removal_that_was_cut_short_is_finished_and_seen_by_nobody() {
 }
 
 #[tokio::test]
+async fn no_position_in_a_log_is_given_twice() {
+    let room = Room::new();
+    let session = SessionId::random();
+    room.round(session, 1, 9).await;
+    let second = room.round(session, 2, 9).await;
+    let event = |round: u32, key: &str| {
+        let event = Event::Note { level: NoteLevel::Warning, text: key.to_owned() };
+        Change::Event { session, round, event: Box::new(NewEvent::new(key, event)) }
+    };
+    // The last word on the first round comes behind those on the second one.
+    room.store.commit(vec![event(1, "late")]).await.unwrap();
+    assert_eq!(room.remove(plenty(), true, 1).await, [(session, 1)]);
+    room.store.close();
+    let room = Room { store: Store::open(room.dir.path()).unwrap(), ..room };
+    let seen = |events: Vec<proto::message::StoredEvent>| events.iter().map(|event| event.seq).collect::<Vec<_>>();
+    assert_eq!(seen(room.store.events_after(session, 0, 1 << 20).await.unwrap()), [3, 4]);
+    assert_eq!(*room.store.head(session).await.unwrap().borrow(), 5);
+    room.store.commit(vec![event(2, "next"), Change::CallSent { round: second, key: "x".to_owned() }]).await.unwrap();
+    assert_eq!(seen(room.store.events_after(session, 0, 1 << 20).await.unwrap()), [3, 4, 6]);
+    assert_eq!(room.remove(plenty(), true, 9).await, [(session, 2)]);
+    room.assert_whole(0, 0);
+}
+
+#[tokio::test]
+async fn a_clock_that_steps_back_changes_no_order() {
+    let room = Room::new();
+    let [one, other] = [SessionId::random(), SessionId::random()];
+    room.round(one, 1, 0).await;
+    room.round(other, 1, 0).await;
+    room.sql(&format!("UPDATE session SET created_ms = 1 WHERE id = '{other}' RETURNING 1"));
+    room.sql(&format!("UPDATE round SET queued_ms = 1 WHERE session = '{other}' RETURNING 1"));
+    room.sql("UPDATE round SET state = 'queued' RETURNING 1");
+    let read = room.store.read(|reader| Ok((reader.newest_session()?, reader.sessions()?, reader.open_rounds()?.0)));
+    let (newest, sessions, open) = read.await.unwrap();
+    assert_eq!(newest.unwrap().id, other);
+    assert_eq!(sessions.iter().map(|row| row.id).collect::<Vec<_>>(), [other, one]);
+    assert_eq!(open.iter().map(|round| round.session).collect::<Vec<_>>(), [one, other]);
+}
+
+#[tokio::test]
+async fn the_newest_round_keeps_its_number_and_an_undo_needs_its_round() {
+    let room = Room::new();
+    let session = SessionId::random();
+    let gone = room.round(session, 1, 9).await;
+    let kept = room.round(session, 2, 9).await;
+    assert_eq!(room.remove(plenty(), true, 1).await, [(session, 1)]);
+    let numbers =
+        || room.store.read(move |reader| Ok((reader.newest_round(session)?, reader.unfinished_undo(session)?)));
+    assert_eq!(numbers().await.unwrap(), (Some(2), None));
+    room.store.commit(vec![Change::UndoBegun { id: kept }]).await.unwrap();
+    assert_eq!(numbers().await.unwrap(), (Some(2), Some(2)));
+    room.store.commit(vec![Change::UndoGivenUp { id: kept }]).await.unwrap();
+    assert_eq!(numbers().await.unwrap(), (Some(2), None));
+    room.store.commit(vec![Change::UndoBegun { id: kept }, Change::RoundUndone { id: kept }]).await.unwrap();
+    assert_eq!(numbers().await.unwrap(), (Some(2), None));
+    assert!(room.store.commit(vec![Change::UndoBegun { id: gone }]).await.is_err());
+    assert!(room.store.commit(vec![Change::RoundUndone { id: gone }]).await.is_err());
+    let other = SessionId::random();
+    assert_eq!(room.store.read(move |reader| reader.newest_round(other)).await.unwrap(), None);
+}
+
+#[tokio::test]
 async fn the_files_really_shrink() {
     let room = Room::new();
     let (kept, gone) = (SessionId::random(), SessionId::random());
