@@ -331,6 +331,24 @@ fn what_a_check_plants_for_others_is_set_aside() {
     }
 }
 
+/// A log dir deep in the work dir: whoever moved a dir above it could put another one there, with links to what the daemon shall write to.
+#[test]
+fn a_dir_above_the_logs_cannot_be_moved() {
+    require_tool!("bwrap");
+    let env = Env::new();
+    env.set(proto::hooks::SANDBOX, "full");
+    let logs = env.work().join("build/out/logs");
+    env.set("ET_LOG_DIR", logs.to_string_lossy());
+    let out = run_check(
+        &env,
+        "test -d build/out/logs && ! mv build moved && ! mv build/out build/moved && ! rmdir build/out/logs",
+    );
+    assert_eq!(out.assert_ok().result().check.sandbox, SandboxLevel::Full, "{out}");
+    let rounds = fs::read_dir(&logs).unwrap();
+    assert_eq!(rounds.filter(|round| round.as_ref().unwrap().path().join("_build_iter1.log").is_file()).count(), 1);
+    assert!(!env.has("moved") && !env.has("build/moved"));
+}
+
 /// Files of the tree that make tools run something, with the tools that were detected for it.
 #[test]
 fn planted_configurations_run_confined_only() {
