@@ -168,6 +168,23 @@ impl Own {
         self.top.join(PRIVATE_REGISTRY).exists()
     }
 
+    /// Removes what isn't a download from the home of cargo that a fetch uses: a check may write there, and settings that it left would say
+    /// where a fetch connects to and what it runs. Blocks.
+    ///
+    /// # Errors
+    /// If the disk doesn't let it.
+    pub(crate) fn disarm(&self) -> io::Result<()> {
+        let home = self.cache("cargo");
+        for entry in std::fs::read_dir(&home)? {
+            let entry = entry?;
+            let download = ["registry", "git"].iter().any(|name| entry.file_name() == *name);
+            if !(download && entry.file_type()?.is_dir()) {
+                remove(&entry.path())?;
+            }
+        }
+        Ok(())
+    }
+
     /// Marks that it has.
     pub(crate) fn use_private_registry(&self) -> io::Result<()> {
         std::fs::write(self.top.join(PRIVATE_REGISTRY), "")
@@ -401,6 +418,24 @@ mod tests {
             own.prepare().unwrap();
         };
         std::thread::spawn(as_a_user).join().unwrap();
+    }
+
+    #[test]
+    fn settings_that_a_check_left_say_nothing_to_a_fetch() {
+        let room = tempfile::tempdir().unwrap();
+        let own = Own::of(room.path(), Path::new("/work"));
+        own.prepare().unwrap();
+        let cargo = own.cache("cargo");
+        std::fs::create_dir_all(cargo.join("registry/cache")).unwrap();
+        std::fs::create_dir_all(cargo.join("bin")).unwrap();
+        for file in ["config.toml", "config", "credentials.toml", "bin/rustc", "registry/cache/a.crate"] {
+            std::fs::write(cargo.join(file), "").unwrap();
+        }
+        std::os::unix::fs::symlink(room.path(), cargo.join("git")).unwrap();
+        own.disarm().unwrap();
+        let left: Vec<_> = std::fs::read_dir(&cargo).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(left, ["registry"]);
+        assert!(cargo.join("registry/cache/a.crate").exists() && own.top.exists());
     }
 
     #[test]
