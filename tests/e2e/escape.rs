@@ -43,13 +43,24 @@ struct Bank {
     unix: UnixListener,
     abstract_unix: UnixListener,
     datagram: UnixDatagram,
+    /// Key and number of a segment of memory.
+    memory: (i32, String),
     token: String,
+}
+
+/// Calls the C library, for what has no command on every machine: the first word is the function, the others are numbers. What it returns.
+fn libc(words: &[&str]) -> String {
+    let script = "import ctypes, sys; print(getattr(ctypes.CDLL(None), sys.argv[1])(*map(int, sys.argv[2:])))";
+    let out = std::process::Command::new("/usr/bin/python3").arg("-c").arg(script).args(words).output().unwrap();
+    String::from_utf8(out.stdout).unwrap().trim().to_owned()
 }
 
 impl Drop for Bank {
     fn drop(&mut self) {
         let _ = self.sibling.kill();
         let _ = self.sibling.wait();
+        // IPC_RMID
+        libc(&["shmctl", &self.memory.1, "0", "0"]);
         for dir in ["/tmp", "/dev/shm"] {
             let _ = fs::remove_file(Path::new(dir).join(&self.token));
         }
@@ -86,6 +97,10 @@ impl Bank {
         env.set("GOCACHE", home.join(".cache/go-build").to_string_lossy());
         let token = format!("et-escape-{}", uuid::Uuid::new_v4().simple());
         let name = SocketAddr::from_abstract_name(&token).unwrap();
+        // IPC_CREAT | IPC_EXCL | 0600
+        let key = i32::from_ne_bytes(*uuid::Uuid::new_v4().as_bytes().first_chunk().unwrap()) | 1;
+        let memory = libc(&["shmget", &key.to_string(), "4096", &0o3600.to_string()]);
+        assert!(memory.parse::<i32>().unwrap() >= 0, "{memory}");
         let sibling = std::process::Command::new("/bin/sleep")
             .arg(SIBLING)
             .stdin(Stdio::null())
@@ -102,6 +117,7 @@ impl Bank {
             unix: UnixListener::bind(outside.join("unix.sock")).unwrap(),
             abstract_unix: UnixListener::bind_addr(&name).unwrap(),
             datagram: UnixDatagram::bind(outside.join("datagram.sock")).unwrap(),
+            memory: (key, memory),
             token,
             sibling,
             env,
@@ -122,7 +138,7 @@ impl Bank {
             "tcp6": self.tcp6.as_ref().map_or(9, |listener| listener.local_addr().unwrap().port()),
             "udp": self.udp.local_addr().unwrap().port(), "abstract": self.token, "token": self.token,
             "address": own_address(), "key_variable": KEY_VARIABLE, "uid": nix::unistd::getuid().as_raw(),
-            "root": nix::unistd::getuid().is_root(), "shm_key": 0x6574_0001,
+            "root": nix::unistd::getuid().is_root(), "shm_key": self.memory.0,
         })
     }
 
@@ -313,6 +329,24 @@ fn what_a_check_plants_for_others_is_set_aside() {
         assert!(env.has(".git.from-check/hooks/post-checkout") && env.has("electrictown.yaml.from-check"), "{level}");
         assert!(out.stdout.contains("was renamed to `electrictown.yaml.from-check`"), "{out}");
     }
+}
+
+/// A log dir deep in the work dir: whoever moved a dir above it could put another one there, with links to what the daemon shall write to.
+#[test]
+fn a_dir_above_the_logs_cannot_be_moved() {
+    require_tool!("bwrap");
+    let env = Env::new();
+    env.set(proto::hooks::SANDBOX, "full");
+    let logs = env.work().join("build/out/logs");
+    env.set("ET_LOG_DIR", logs.to_string_lossy());
+    let out = run_check(
+        &env,
+        "test -d build/out/logs && ! mv build moved && ! mv build/out build/moved && ! rmdir build/out/logs",
+    );
+    assert_eq!(out.assert_ok().result().check.sandbox, SandboxLevel::Full, "{out}");
+    let rounds = fs::read_dir(&logs).unwrap();
+    assert_eq!(rounds.filter(|round| round.as_ref().unwrap().path().join("_build_iter1.log").is_file()).count(), 1);
+    assert!(!env.has("moved") && !env.has("build/moved"));
 }
 
 /// Files of the tree that make tools run something, with the tools that were detected for it.

@@ -1,6 +1,7 @@
 //! The log dir of a round: what a person or a script reads afterwards. Format: the documented one of the Go tool of the same name.
 //!
-//! Nothing here is needed to go on: a log that can't be written is reported once and otherwise ignored.
+//! Nothing here is needed to go on: a log that can't be written is reported once and otherwise ignored. The dir may lie in the work dir,
+//! where others plant things: it is opened once, and nothing is written through a link.
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -8,6 +9,8 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
+use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt as _};
+use nix::fcntl::OFlag;
 use proto::id::RoundId;
 use serde::Serialize;
 
@@ -52,7 +55,7 @@ impl<'a> Decision<'a> {
 
 /// The log dir.
 pub(super) struct Logs {
-    dir: Option<PathBuf>,
+    dir: Option<(PathBuf, Dir)>,
     answers: Mutex<BTreeMap<usize, Vec<String>>>,
     lost: Mutex<Option<String>>,
 }
@@ -66,18 +69,17 @@ pub(super) fn path(base: &str, id: RoundId) -> PathBuf {
 impl Logs {
     /// Makes the dir, private to the user. Without one, nothing is logged, and the reason is returned.
     pub(super) fn create(dir: PathBuf) -> (Self, Option<String>) {
-        match std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&dir) {
-            Ok(()) => (Self { dir: Some(dir), answers: Mutex::default(), lost: Mutex::default() }, None),
-            Err(error) => {
-                let why = format!("no logs: {} can't be made: {error}", dir.display());
-                (Self { dir: None, answers: Mutex::default(), lost: Mutex::default() }, Some(why))
-            }
-        }
+        let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&dir);
+        let (dir, why) = match made.and_then(|()| open(&dir)) {
+            Ok(opened) => (Some((dir, opened)), None),
+            Err(error) => (None, Some(format!("no logs: {} can't be made: {error}", dir.display()))),
+        };
+        (Self { dir, answers: Mutex::default(), lost: Mutex::default() }, why)
     }
 
     /// Where it is.
     pub(super) fn dir(&self) -> Option<String> {
-        self.dir.as_ref().map(|dir| dir.display().to_string())
+        self.dir.as_ref().map(|(path, _)| path.display().to_string())
     }
 
     /// What couldn't be written first, and why; none if everything could.
@@ -113,23 +115,72 @@ impl Logs {
 
     /// A line of `_decisions.jsonl`.
     pub(super) fn decide(&self, mut decision: Decision<'_>) {
-        let Some(dir) = &self.dir else { return };
         decision.timestamp = format!("{:.3}", jiff::Timestamp::now());
         let Ok(mut line) = serde_json::to_string(&decision) else { return };
         line.push('\n');
-        let opened =
-            std::fs::OpenOptions::new().append(true).create(true).mode(0o600).open(dir.join("_decisions.jsonl"));
-        if let Err(error) = opened.and_then(|mut file| file.write_all(line.as_bytes())) {
-            self.lose("_decisions.jsonl", &error);
-        }
+        self.put("_decisions.jsonl", &line, OpenOptions::new().append(true));
     }
 
     fn write(&self, name: &str, text: &str) {
-        let Some(dir) = &self.dir else { return };
-        let opened =
-            std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(dir.join(name));
+        self.put(name, text, OpenOptions::new().write(true).truncate(true));
+    }
+
+    fn put(&self, name: &str, text: &str, options: &mut OpenOptions) {
+        let Some((_, dir)) = &self.dir else { return };
+        // A fifo would be waited for.
+        let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK;
+        let opened = dir.open_with(name, options.create(true).mode(0o600).custom_flags(flags.bits()));
         if let Err(error) = opened.and_then(|mut file| file.write_all(text.as_bytes())) {
             self.lose(name, &error);
         }
+    }
+}
+
+/// The dir itself, whatever is put at its name later.
+fn open(path: &Path) -> std::io::Result<Dir> {
+    let flags = OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW;
+    let opened = std::fs::OpenOptions::new().read(true).custom_flags(flags.bits()).open(path)?;
+    Ok(Dir::from_std_file(opened))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may")]
+
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn nothing_is_written_through_what_is_planted() {
+        let room = tempfile::tempdir().unwrap();
+        let (home, dir) = (room.path().join("home"), room.path().join("work/build/logs/round"));
+        std::fs::create_dir(&home).unwrap();
+        std::fs::write(home.join("rc"), "mine").unwrap();
+        let (logs, why) = Logs::create(dir.clone());
+        assert_eq!(why, None);
+        symlink(home.join("rc"), dir.join("_build_iter1.log")).unwrap();
+        symlink("gone", dir.join("_build_iter2.log")).unwrap();
+        logs.build(1, "evil");
+        logs.build(2, "evil");
+        assert!(logs.lost().is_some() && !dir.join("gone").exists());
+        // Another dir in its place.
+        std::fs::rename(room.path().join("work/build"), room.path().join("work/moved")).unwrap();
+        symlink(&home, room.path().join("work/build")).unwrap();
+        std::fs::create_dir_all(&dir).unwrap();
+        symlink(home.join("rc"), dir.join("worker-1.out")).unwrap();
+        logs.answer(1, "an answer");
+        assert_eq!(std::fs::read_to_string(home.join("rc")).unwrap(), "mine");
+        let written = room.path().join("work/moved/logs/round/worker-1.out");
+        assert_eq!(std::fs::read_to_string(written).unwrap(), "an answer");
+    }
+
+    #[test]
+    fn a_link_is_no_log_dir() {
+        let room = tempfile::tempdir().unwrap();
+        std::fs::create_dir(room.path().join("elsewhere")).unwrap();
+        symlink(room.path().join("elsewhere"), room.path().join("round")).unwrap();
+        let (logs, why) = Logs::create(room.path().join("round"));
+        assert!(logs.dir().is_none() && why.is_some());
     }
 }

@@ -129,7 +129,12 @@ impl Own {
     /// If the disk doesn't let it.
     pub(crate) fn prepare(&self) -> io::Result<()> {
         for name in FLEETING.iter().chain(&[STAGE]) {
-            remove(&self.top.join(name))?;
+            let dir = self.top.join(name);
+            if let Err(error) = remove(&dir) {
+                // A check must not be able to make that nothing is checked any more.
+                tracing::warn!("{} is set aside: {error}", dir.display());
+                std::fs::rename(&dir, self.top.join(format!("{GONE}{}", uuid::Uuid::new_v4().simple())))?;
+            }
         }
         for name in FLEETING.iter().chain(CACHES).chain(&[STAGE, "cargo-user", "go-layers/upper", "go-layers/work"]) {
             make_private(&self.top.join(name))?;
@@ -163,6 +168,23 @@ impl Own {
         self.top.join(PRIVATE_REGISTRY).exists()
     }
 
+    /// Removes what isn't a download from the home of cargo that a fetch uses: a check may write there, and settings that it left would say
+    /// where a fetch connects to and what it runs. Blocks.
+    ///
+    /// # Errors
+    /// If the disk doesn't let it.
+    pub(crate) fn disarm(&self) -> io::Result<()> {
+        let home = self.cache("cargo");
+        for entry in std::fs::read_dir(&home)? {
+            let entry = entry?;
+            let download = ["registry", "git"].iter().any(|name| entry.file_name() == *name);
+            if !(download && entry.file_type()?.is_dir()) {
+                remove(&entry.path())?;
+            }
+        }
+        Ok(())
+    }
+
     /// Marks that it has.
     pub(crate) fn use_private_registry(&self) -> io::Result<()> {
         std::fs::write(self.top.join(PRIVATE_REGISTRY), "")
@@ -175,11 +197,14 @@ impl Own {
         Overlay { at: self.cache("go-build"), lower: user.to_path_buf(), upper: layer("upper"), work: layer("work") }
     }
 
-    /// Empties the fleeting dirs. Blocks. What can't be removed now is when the next check begins.
+    /// Empties the fleeting dirs. Blocks. What can't be removed now is when the next check begins, or set aside then.
     pub(crate) fn clean(&self) {
-        for name in FLEETING.iter().chain(&[STAGE]) {
-            if let Err(error) = remove(&self.top.join(name)) {
-                tracing::warn!("{}: {error}", self.top.join(name).display());
+        let fleeting = FLEETING.iter().chain(&[STAGE]).map(|name| self.top.join(name));
+        let entries = std::fs::read_dir(&self.top).into_iter().flatten().filter_map(Result::ok);
+        let aside = entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(GONE));
+        for dir in fleeting.chain(aside.map(|entry| entry.path())) {
+            if let Err(error) = remove(&dir) {
+                tracing::warn!("{}: {error}", dir.display());
             }
         }
     }
@@ -302,8 +327,7 @@ fn remove_pass(top: &Path, dir: &Path, depth: usize, moved: &mut u64) -> io::Res
     for entry in std::fs::read_dir(dir)? {
         let entry = entry?;
         if depth >= DEPTH && entry.file_type()?.is_dir() {
-            *moved += 1;
-            std::fs::rename(entry.path(), top.join(format!("moved-{moved}")))?;
+            bring_up(top, &entry.path(), moved)?;
             left = true;
         } else if remove_pass(top, &entry.path(), depth + 1, moved)?.is_some() {
             left = true;
@@ -313,6 +337,20 @@ fn remove_pass(top: &Path, dir: &Path, depth: usize, moved: &mut u64) -> io::Res
         return Ok(Some(()));
     }
     std::fs::remove_dir(dir).map(|()| left.then_some(()))
+}
+
+/// Moves a dir to the top, under a name that nothing there has.
+fn bring_up(top: &Path, dir: &Path, moved: &mut u64) -> io::Result<()> {
+    use io::ErrorKind::{AlreadyExists, DirectoryNotEmpty, NotADirectory};
+    // A dir that can't be written to can't get another parent.
+    std::fs::set_permissions(dir, std::fs::Permissions::from_mode(0o700))?;
+    loop {
+        *moved += 1;
+        match std::fs::rename(dir, top.join(format!("moved-{moved}"))) {
+            Err(error) if matches!(error.kind(), AlreadyExists | DirectoryNotEmpty | NotADirectory) => {}
+            other => return other,
+        }
+    }
 }
 
 /// Makes the dirs of a work dir, for tests of others.
@@ -353,6 +391,62 @@ mod tests {
         own.prepare().unwrap();
         assert_eq!(std::fs::read_dir(own.home()).unwrap().count(), 0);
         assert_eq!(std::fs::metadata(own.home()).unwrap().permissions().mode() & 0o777, 0o700);
+    }
+
+    /// Names that the removal itself would use, and dirs without permissions where they are moved; as a user whom permissions stop.
+    #[test]
+    fn no_check_makes_a_dir_that_stays() {
+        let as_a_user = || {
+            if nix::unistd::geteuid().is_root() {
+                // For this thread alone.
+                nix::unistd::setfsuid(nix::unistd::Uid::from_raw(65534));
+            }
+            let room = tempfile::tempdir_in("/tmp").unwrap();
+            let own = Own::of(room.path(), Path::new("/work"));
+            own.prepare().unwrap();
+            let mut deep = own.tmp().join("moved-1");
+            std::fs::create_dir(&deep).unwrap();
+            std::fs::write(own.tmp().join("moved-2"), "").unwrap();
+            for _ in 0..DEPTH {
+                deep.push("d");
+                std::fs::create_dir(&deep).unwrap();
+            }
+            std::fs::write(deep.join("file"), "").unwrap();
+            std::fs::set_permissions(&deep, std::fs::Permissions::from_mode(0o555)).unwrap();
+            own.clean();
+            assert!(!own.tmp().exists());
+            own.prepare().unwrap();
+        };
+        std::thread::spawn(as_a_user).join().unwrap();
+    }
+
+    #[test]
+    fn settings_that_a_check_left_say_nothing_to_a_fetch() {
+        let room = tempfile::tempdir().unwrap();
+        let own = Own::of(room.path(), Path::new("/work"));
+        own.prepare().unwrap();
+        let cargo = own.cache("cargo");
+        std::fs::create_dir_all(cargo.join("registry/cache")).unwrap();
+        std::fs::create_dir_all(cargo.join("bin")).unwrap();
+        for file in ["config.toml", "config", "credentials.toml", "bin/rustc", "registry/cache/a.crate"] {
+            std::fs::write(cargo.join(file), "").unwrap();
+        }
+        std::os::unix::fs::symlink(room.path(), cargo.join("git")).unwrap();
+        own.disarm().unwrap();
+        let left: Vec<_> = std::fs::read_dir(&cargo).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(left, ["registry"]);
+        assert!(cargo.join("registry/cache/a.crate").exists() && own.top.exists());
+    }
+
+    #[test]
+    fn what_was_set_aside_goes_later() {
+        let room = tempfile::tempdir().unwrap();
+        let own = Own::of(room.path(), Path::new("/work"));
+        own.prepare().unwrap();
+        let aside = own.top.join("gone-1");
+        std::fs::create_dir(&aside).unwrap();
+        own.clean();
+        assert!(!aside.exists());
     }
 
     #[test]

@@ -8,14 +8,14 @@ use std::time::Duration;
 
 use proto::config::SandboxWish;
 use proto::report::SandboxLevel;
-use tokio::sync::OnceCell;
+use tokio::sync::{Mutex, OnceCell};
 use tokio_util::sync::CancellationToken;
 
 use super::confine::{Confinement, GUARDED, Limits, Parts, Profile, confinement};
 use super::dirs::Own;
 use super::places::{self, Places};
 use super::probe::{self, Probe};
-use super::{Children, Command, Ended};
+use super::{Children, Command, Ended, Output, RunError};
 
 /// Longest time for a try of a level.
 const TRY: Duration = Duration::from_secs(20);
@@ -31,7 +31,10 @@ pub(super) struct Site {
     state_dir: PathBuf,
     /// Other dirs that are never shown: that of the socket.
     secret: Vec<PathBuf>,
-    probe: OnceCell<Probe>,
+    /// What was found for good.
+    probe: Mutex<Option<Probe>>,
+    /// Whether what an earlier daemon left is gone.
+    swept: OnceCell<()>,
     orders: Orders,
 }
 
@@ -43,7 +46,8 @@ impl Site {
             helper,
             state_dir: real(state_dir.to_path_buf()),
             secret,
-            probe: OnceCell::new(),
+            probe: Mutex::default(),
+            swept: OnceCell::new(),
             orders: Orders::from_hooks(),
         }
     }
@@ -191,44 +195,95 @@ fn set_aside(path: &Path) -> Option<String> {
     ))
 }
 
+/// What came of the try of a level.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Trial {
+    Works,
+    /// This machine doesn't have it.
+    Refused(String),
+    /// It may work the next time.
+    Failed(String),
+}
+
+/// Words of the kernel for what passes.
+const PASSING: &[&str] =
+    &["temporarily unavailable", "Cannot allocate memory", "Too many open files", "No space left", "Interrupted"];
+
+impl Trial {
+    /// A machine that is busy, or short of processes or memory, isn't one without a sandbox.
+    fn of(result: Result<Output, RunError>) -> Self {
+        let told = |output: &Output| format!("a first try ended with {:?} {}", output.ended, output.stderr.trim());
+        let why = match result {
+            Ok(output) if output.ended == Ended::Code(0) => return Self::Works,
+            Ok(output) if matches!(output.ended, Ended::TimedOut | Ended::Signal(_)) => {
+                return Self::Failed(told(&output));
+            }
+            Ok(output) => told(&output),
+            Err(error @ RunError::Spawn { .. }) => return Self::Failed(error.to_string()),
+            Err(error) => error.to_string(),
+        };
+        if PASSING.iter().any(|word| why.contains(word)) { Self::Failed(why) } else { Self::Refused(why) }
+    }
+}
+
 impl Children {
-    /// The best level that this machine has, found by trying it; after the first time at once.
+    /// The best level that this machine has, found by trying it; after the first time at once, unless a try failed for a reason that may
+    /// pass: then the next call tries again.
     ///
     /// Cancel-safe. Needs a tokio runtime with I/O and time.
     pub async fn probe(&self) -> Probe {
         let Some(site) = &self.site else {
             return Probe::none("this program wasn't told how to confine what it starts");
         };
-        site.probe.get_or_init(|| Box::pin(self.try_levels(site))).await.clone()
+        let mut known = site.probe.lock().await;
+        if let Some(probe) = &*known {
+            return probe.clone();
+        }
+        let (probe, last) = Box::pin(self.try_levels(site)).await;
+        if last {
+            *known = Some(probe.clone());
+        } else {
+            tracing::warn!(why = probe.why(), "the sandbox is tried again before the next use");
+        }
+        probe
     }
 
-    async fn try_levels(&self, site: &Site) -> Probe {
+    /// The best level, and whether another try would find the same.
+    async fn try_levels(&self, site: &Site) -> (Probe, bool) {
         let forced = site.orders.level;
         let state_dir = site.state_dir.clone();
         // Nothing is confined before the first try.
-        let _ = tokio::task::spawn_blocking(move || super::dirs::sweep(&state_dir)).await;
+        let sweep = || async { drop(tokio::task::spawn_blocking(move || super::dirs::sweep(&state_dir)).await) };
+        site.swept.get_or_init(sweep).await;
         if !cfg!(target_os = "linux") {
-            return Probe::none("there is a sandbox for Linux only");
+            return (Probe::none("there is a sandbox for Linux only"), true);
         }
+        let mut last = true;
         let mut found = Probe { level: SandboxLevel::None, why_not_full: None, why_not_partial: None };
         for level in [SandboxLevel::Full, SandboxLevel::Partial] {
             let why = match forced {
                 Some(forced) if forced != level => Some("a test says so".to_owned()),
-                _ => self.try_level(site, level).await,
+                _ => match self.try_level(site, level).await {
+                    Trial::Works => None,
+                    Trial::Refused(why) => Some(why),
+                    Trial::Failed(why) => {
+                        last = false;
+                        Some(why)
+                    }
+                },
             };
             match (level, why) {
                 (SandboxLevel::Full, Some(why)) => found.why_not_full = Some(why),
                 (_, Some(why)) => found.why_not_partial = Some(why),
-                (level, None) => return Probe { level, ..found },
+                (level, None) => return (Probe { level, ..found }, last),
             }
         }
-        found
+        (found, last)
     }
 
-    /// Why a level isn't to be had.
-    async fn try_level(&self, site: &Site, level: SandboxLevel) -> Option<String> {
+    async fn try_level(&self, site: &Site, level: SandboxLevel) -> Trial {
         if level == SandboxLevel::Full && probe::bwrap().is_none() {
-            return Some("bubblewrap isn't installed (package `bubblewrap`)".to_owned());
+            return Trial::Refused("bubblewrap isn't installed (package `bubblewrap`)".to_owned());
         }
         let parts = Parts {
             level,
@@ -243,7 +298,7 @@ impl Children {
             limits: Limits::default(),
         };
         let Some(confinement) = confinement(&parts) else {
-            return Some("the state dir lies where programs are".to_owned());
+            return Trial::Refused("the state dir lies where programs are".to_owned());
         };
         // The dirs of the system are there, the state dir isn't to be read.
         let script = "test -r /bin/sh && ! ls \"$1\" >/dev/null 2>&1";
@@ -258,11 +313,7 @@ impl Children {
             input: Vec::new(),
             confinement: Some(Arc::new(confinement)),
         };
-        match self.run(command, &CancellationToken::new()).await {
-            Ok(output) if output.ended == Ended::Code(0) => None,
-            Ok(output) => Some(format!("a first try ended with {:?} {}", output.ended, output.stderr.trim())),
-            Err(error) => Some(error.to_string()),
-        }
+        Trial::of(self.run(command, &CancellationToken::new()).await)
     }
 
     /// Prepares a confinement: the best level that there is, unless none is wanted. Its private dirs are made, and are those of
@@ -315,4 +366,63 @@ fn make(wish: Wish, state_dir: &Path, level: SandboxLevel, limits: Limits) -> io
     let parts =
         Parts { level, profile, work_dir: shown, names, own: own.clone(), toolchain, places, env, secret, limits };
     Ok(confinement(&parts).map(|made| Jail { confinement: Arc::new(made), note: None, own, absent }))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may")]
+
+    use super::*;
+
+    #[test]
+    fn what_passes_is_no_word_on_the_machine() {
+        let output = |ended, stderr: &str| {
+            let stderr = stderr.to_owned();
+            Ok(Output { ended, stdout: String::new(), stderr, duration: Duration::ZERO })
+        };
+        let unconfined = |why: &str| Err(RunError::Unconfined { program: "sh".to_owned(), why: why.to_owned() });
+        let spawn = Err(RunError::Spawn { program: "sh".to_owned(), source: io::ErrorKind::PermissionDenied.into() });
+        let table = [
+            (output(Ended::Code(0), ""), "works"),
+            (output(Ended::Code(1), ""), "refused"),
+            (output(Ended::Code(1), "sh: Cannot fork: Resource temporarily unavailable"), "failed"),
+            (output(Ended::TimedOut, ""), "failed"),
+            (output(Ended::Signal(9), ""), "failed"),
+            (spawn, "failed"),
+            (unconfined("bwrap: No permissions to create new namespace"), "refused"),
+            (unconfined("Landlock: not enforced"), "refused"),
+            (unconfined("bwrap: Creating new namespace failed: Resource temporarily unavailable"), "failed"),
+            (unconfined("Cannot allocate memory (os error 12)"), "failed"),
+        ];
+        for (result, expected) in table {
+            let trial = Trial::of(result);
+            let name = match trial {
+                Trial::Works => "works",
+                Trial::Refused(_) => "refused",
+                Trial::Failed(_) => "failed",
+            };
+            assert_eq!(name, expected, "{trial:?}");
+        }
+    }
+
+    /// A helper that is killed the first time says nothing about the machine; one that says no is believed.
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn a_try_that_fails_in_passing_is_made_again() {
+        for (answer, tries) in [("kill -9 $$", 2), ("printf '{\"failed\":\"no\"}' >/proc/self/fd/$told", 1)] {
+            let room = tempfile::tempdir().unwrap();
+            let (helper, log) = (room.path().join("helper"), room.path().join("log"));
+            let told = "told=$(head -c 100000 | tr -d '\\0' | sed -n 's/.*\"report\":\\([0-9]*\\).*/\\1/p')";
+            let script = format!("#!/bin/sh\n{told}\necho tried >>{}\n{answer}\n", log.display());
+            std::fs::write(&helper, script).unwrap();
+            std::fs::set_permissions(&helper, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+            let state = room.path().join("state");
+            std::fs::create_dir(&state).unwrap();
+            let children = Children::confining(std::sync::Arc::new(()), helper, &state, Vec::new()).unwrap();
+            assert_eq!(children.probe().await.level, SandboxLevel::None);
+            let once = std::fs::read_to_string(&log).unwrap().lines().count();
+            assert_eq!(children.probe().await.level, SandboxLevel::None);
+            assert_eq!(std::fs::read_to_string(&log).unwrap().lines().count(), once * tries, "{answer}");
+        }
+    }
 }

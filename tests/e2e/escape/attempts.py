@@ -5,6 +5,7 @@ through: values are written back as they were, signals are harmless ones.
 """
 
 import ctypes
+import errno
 import json
 import os
 import platform
@@ -28,7 +29,7 @@ CALLS = {
     "open_by_handle_at": (304, 265), "pidfd_open": (434, 434), "pidfd_getfd": (438, 438), "syslog": (103, 116),
     "fsopen": (430, 430), "open_tree": (428, 428), "kcmp": (312, 272), "prlimit64": (302, 261), "mq_open": (240, 180),
     "process_madvise": (440, 440), "setpriority": (141, 140), "sched_setaffinity": (203, 122), "fanotify_init": (300, 262),
-    "capset": (126, 91), "personality": (135, 92),
+    "capset": (126, 91), "personality": (135, 92), "mq_unlink": (241, 181), "ioprio_set": (251, 30),
 }
 
 
@@ -490,6 +491,14 @@ def unix_datagram_pair():
 
 
 @attempt
+def unix_raw_pair():
+    # To the kernel it is a pair of datagrams.
+    one, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_RAW)
+    with one, other:
+        return one.sendto(b"evil", T["outside"] + "/datagram.sock")
+
+
+@attempt
 def unix_stream_pair_redirected():
     one, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
     with one, other:
@@ -580,6 +589,16 @@ def renice_sibling():
 @attempt
 def pin_sibling():
     call("sched_setaffinity", T["sibling"], 8, struct.pack("Q", 1))
+    return True
+
+
+@attempt
+def slow_down_all_of_the_user():
+    # A class that there isn't: refused by the kernel before anything is changed, but not by the filter.
+    try:
+        call("ioprio_set", 3, 0, 7 << 13)
+    except OSError as error:
+        return error.errno != errno.ENOSYS and str(error)
     return True
 
 
@@ -761,9 +780,31 @@ def type_into_terminal():
 
 @attempt
 def system_v_memory():
-    libc.shmget.restype = ctypes.c_int
-    found = libc.shmget(ctypes.c_int(T["shm_key"]), ctypes.c_size_t(0), ctypes.c_int(0))
-    return found >= 0
+    # The test has made one with this key.
+    return libc.shmget(ctypes.c_int(T["shm_key"]), ctypes.c_size_t(0), ctypes.c_int(0)) >= 0
+
+
+@attempt
+def system_v_semaphores():
+    # Where they are private, making one is no way out.
+    made = -1 if T["level"] == "full" else libc.semget(0, 1, 0o600)
+    return made >= 0 and libc.semctl(made, 0, 0) == 0
+
+
+@attempt
+def system_v_queue():
+    made = -1 if T["level"] == "full" else libc.msgget(0, 0o600)
+    return made >= 0 and libc.msgctl(made, 0, None) == 0
+
+
+@attempt
+def posix_queue():
+    if T["level"] == "full":
+        return None
+    name = T["token"].encode()
+    os.close(call("mq_open", name, os.O_RDWR | os.O_CREAT, 0o600, 0))
+    call("mq_unlink", name)
+    return True
 
 
 @attempt

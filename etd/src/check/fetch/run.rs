@@ -74,7 +74,7 @@ pub async fn fetch(
             continue;
         }
         let run = Run { children, fetch: &fetch, jail: &jail, cancel, timeout: site.timeout.min(PATIENCE) };
-        let why = match stage(&own.stage(), &fetch.files) {
+        let why = match own.disarm().and_then(|()| stage(&own.stage(), &fetch.files)) {
             Ok(()) => run.fetch(&own.cache("pydeps")).await?,
             Err(error) => Some(error.to_string()),
         };

@@ -90,6 +90,19 @@ impl Confinement {
         let all = self.read_only.iter().chain(&self.read_write);
         all.into_iter().any(|place| path.starts_with(place)) && !self.hidden.iter().any(|place| path.starts_with(place))
     }
+
+    /// Dirs that can be changed, between a place that can be changed and one in it that is hidden.
+    #[must_use]
+    pub(super) fn above_hidden(&self) -> BTreeSet<PathBuf> {
+        let mut between = BTreeSet::new();
+        for hidden in &self.hidden {
+            let Some(outer) = self.read_write.iter().filter(|outer| hidden.starts_with(outer)).max() else { continue };
+            let above = hidden.ancestors().skip(1).take_while(|above| *above != outer);
+            let protected = |above: &&Path| self.protected.iter().any(|place| above.starts_with(place));
+            between.extend(above.filter(|above| !protected(above)).map(Path::to_path_buf));
+        }
+        between
+    }
 }
 
 /// Names in a work dir that nothing which runs there may change, and that aren't there for it to make.

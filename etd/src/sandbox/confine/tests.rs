@@ -113,6 +113,17 @@ fn what_must_stay_hidden_is_hidden_or_nothing_is() {
     assert_eq!(inside(SandboxLevel::Partial), None);
 }
 
+/// Each of them becomes a mount, and what is protected stays so.
+#[test]
+fn dirs_above_a_hidden_one_are_known() {
+    let secret = ["build/logs/deep", ".et/logs/deep", "top"].map(|name| PathBuf::from("/home/u/work").join(name));
+    let mut parts = Parts { secret: secret.into(), ..parts(SandboxLevel::Full, Profile::Check) };
+    parts.names.push(".et".to_owned());
+    let made = confinement(&parts).unwrap();
+    assert_eq!(made.hidden.len(), 3);
+    assert_eq!(made.above_hidden(), ["/home/u/work/build", "/home/u/work/build/logs"].map(PathBuf::from).into());
+}
+
 #[test]
 fn what_git_and_et_believe_is_protected() {
     let table = [

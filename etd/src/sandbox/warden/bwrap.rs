@@ -89,6 +89,8 @@ fn mounts(spec: &Spec) -> Vec<(PathBuf, Mount)> {
     let protected = confinement.protected.iter().filter(|place| !place.is_symlink());
     mounts.extend(protected.map(|place| (place.clone(), Mount::ReadOnly(place.clone()))));
     mounts.extend(confinement.hidden.iter().map(|place| (place.clone(), Mount::Hidden)));
+    // A mount can't be renamed: whoever moved a dir above it could put another one, with a link in it, where the daemon writes.
+    mounts.extend(confinement.above_hidden().into_iter().map(|place| (place.clone(), Mount::ReadWrite(place))));
     for (own, place) in [(&confinement.tmp, "/tmp"), (&confinement.shm, "/dev/shm")] {
         mounts.push((place.into(), own.clone().map_or(Mount::Memory, Mount::ReadWrite)));
     }

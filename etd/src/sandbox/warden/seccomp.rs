@@ -74,6 +74,29 @@ const DENIED: &[libc::c_long] = &[
 const NO_SOCKETS: &[libc::c_long] =
     &[libc::SYS_connect, libc::SYS_bind, libc::SYS_listen, libc::SYS_accept, libc::SYS_accept4];
 
+/// Denied where there is no IPC namespace, and in a fetch, which needs none of it: memory, semaphores and queues of others, to which nothing
+/// but the user's id is asked, and for which Landlock has no rule.
+const IPC: &[libc::c_long] = &[
+    libc::SYS_shmget,
+    libc::SYS_shmat,
+    libc::SYS_shmdt,
+    libc::SYS_shmctl,
+    libc::SYS_semget,
+    libc::SYS_semop,
+    libc::SYS_semtimedop,
+    libc::SYS_semctl,
+    libc::SYS_msgget,
+    libc::SYS_msgsnd,
+    libc::SYS_msgrcv,
+    libc::SYS_msgctl,
+    libc::SYS_mq_open,
+    libc::SYS_mq_unlink,
+    libc::SYS_mq_timedsend,
+    libc::SYS_mq_timedreceive,
+    libc::SYS_mq_notify,
+    libc::SYS_mq_getsetattr,
+];
+
 /// Calls with the argument that names another process; 0 is the caller.
 const OTHERS: &[(libc::c_long, u8)] = &[
     (libc::SYS_prlimit64, 0),
@@ -83,6 +106,8 @@ const OTHERS: &[(libc::c_long, u8)] = &[
     (libc::SYS_sched_setparam, 0),
     (libc::SYS_sched_setattr, 0),
 ];
+/// Calls whose first argument may mean all processes of a user, with the value that does.
+const OF_USER: &[(libc::c_long, u64)] = &[(libc::SYS_setpriority, 2), (libc::SYS_ioprio_set, 3)];
 
 /// Flags of `clone` that make namespaces.
 const NAMESPACES: &[libc::c_int] = &[
@@ -138,6 +163,17 @@ pub(super) fn filter(level: SandboxLevel, network: bool) -> io::Result<BpfProgra
     for (call, argument) in OTHERS {
         rules.insert(*call, vec![any_of(vec![condition(*argument, SeccompCmpOp::Ne, 0)?])?]);
     }
+    for (call, user) in OF_USER {
+        rules.entry(*call).or_default().push(any_of(vec![condition(0, SeccompCmpOp::Eq, *user)?])?);
+    }
+    if level != SandboxLevel::Full {
+        // Programs name their own threads too, so it is refused only where others can be named.
+        let other = any_of(vec![condition(0, SeccompCmpOp::Ne, 0)?])?;
+        rules.insert(libc::SYS_sched_setaffinity, vec![other]);
+    }
+    if level != SandboxLevel::Full || network {
+        rules.extend(IPC.iter().map(|&call| (call, Vec::new())));
+    }
     let mut socket = Vec::new();
     if !families.is_empty() {
         // None of these; and of netlink only what lists addresses, of the others nothing raw.
@@ -157,9 +193,12 @@ pub(super) fn filter(level: SandboxLevel, network: bool) -> io::Result<BpfProgra
     }
     if families.is_empty() || network {
         // A pair of datagrams can be pointed at any socket that has a name; the other kinds are connected for good.
-        let datagram = condition(1, SeccompCmpOp::MaskedEq(TYPE), number(libc::SOCK_DGRAM))?;
-        let foreign = condition(0, SeccompCmpOp::Ne, number(libc::AF_UNIX))?;
-        rules.insert(libc::SYS_socketpair, vec![any_of(vec![datagram])?, any_of(vec![foreign])?]);
+        // A raw one is a datagram to the kernel.
+        let mut pair = vec![any_of(vec![condition(0, SeccompCmpOp::Ne, number(libc::AF_UNIX))?])?];
+        for kind in [libc::SOCK_DGRAM, libc::SOCK_RAW] {
+            pair.push(any_of(vec![condition(1, SeccompCmpOp::MaskedEq(TYPE), number(kind))?])?);
+        }
+        rules.insert(libc::SYS_socketpair, pair);
     }
     let denied = SeccompAction::Errno(u32::try_from(libc::ENOSYS).unwrap_or(1));
     let arch = std::env::consts::ARCH.try_into().map_err(wrong)?;
