@@ -21,6 +21,22 @@ enum Step {
     Signal(Signal),
 }
 
+/// A clock that doesn't go, until this is dropped: a wait for something else may cut the wait for it short.
+struct StoppedClock;
+
+impl StoppedClock {
+    fn new() -> Self {
+        tokio::time::pause();
+        Self
+    }
+}
+
+impl Drop for StoppedClock {
+    fn drop(&mut self) {
+        tokio::time::resume();
+    }
+}
+
 /// What each connection in turn does, or why it can't be made.
 type Connections = VecDeque<Result<VecDeque<Step>, LinkError>>;
 
@@ -74,9 +90,11 @@ impl Items for Playing {
             Some(Step::Item(reply)) => Ok(Some(reply)),
             Some(Step::Break) => Err(lost()),
             Some(Step::Pass(time)) => {
-                tokio::time::pause();
-                tokio::time::advance(time).await;
-                tokio::time::resume();
+                {
+                    let _stopped = StoppedClock::new();
+                    // The time has gone by before this is first waited for: it doesn't matter whether it is waited for to its end.
+                    tokio::time::advance(time).await;
+                }
                 Box::pin(self.next()).await
             }
             Some(Step::Signal(signal)) => {
