@@ -23,7 +23,7 @@ lint: ## format, clippy and docs, warnings are errors
 build: ## release binaries in target/release
 	@$(CARGO) build --release --bin et --bin etd
 
-bench: ## measure speed and memory of the release binaries (about three minutes behind the build); prints a table
+bench: ## measure speed and memory of the release binaries (about a minute behind the build); prints a table
 	@$(CARGO) build --release --bin et --bin etd
 	@ET_BIN_DIR=target/release $(CARGO) run --quiet --release -p tests --bin bench
 
