@@ -34,7 +34,6 @@ pub(super) fn read(message: &str, kind: FailureKind, asked: u32) -> Option<Bound
         return None;
     }
     let numbers = numbers(&words);
-    // Without the number that was sent it is about the parameter, not about its value.
     let window = WINDOW.iter().find_map(|name| words.split_once(name)).and_then(|(_, rest)| first(rest));
     let (bound, here) = match window {
         Some(window) => {

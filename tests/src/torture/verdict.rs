@@ -110,6 +110,7 @@ pub(super) fn purchases(records: &[Record], seen: &Seen, last: &Snapshot, played
 /// Whether the end is that of the undisturbed play.
 pub(super) fn compare(scenario: &Scenario, expected: &Played, played: &mut Played) {
     let mut found = Vec::new();
+    let mut trees = Vec::new();
     let mut given_up = false;
     for at in 0..scenario.sessions.len() {
         let hopeless: Vec<u32> =
@@ -131,7 +132,7 @@ pub(super) fn compare(scenario: &Scenario, expected: &Played, played: &mut Playe
         if let (Some(wanted), Some(got)) = (wanted, got)
             && wanted != got
         {
-            found.push(Finding::new(Fault::Tree, format!("the tree of session {at}: {}", differing(wanted, got))));
+            trees.push(Finding::new(Fault::Tree, format!("the tree of session {at}: {}", differing(wanted, got))));
         }
         let (wanted, got) = (expected.said.get(at), played.said.get(at));
         if let (Some(wanted), Some(got)) = (wanted, got)
@@ -141,6 +142,10 @@ pub(super) fn compare(scenario: &Scenario, expected: &Played, played: &mut Playe
         {
             found.push(Finding::new(Fault::End, format!("clients said {got:?} and not {wanted:?}")));
         }
+    }
+    // In one dir for all, every tree has the files of the round that was given up, or lacks them.
+    if !(scenario.shared && given_up) {
+        found.append(&mut trees);
     }
     // What remains of a plan that was cut by a death is an answer of its own.
     if given_up {
