@@ -43,13 +43,21 @@ pub struct Probe {
     pub missing: String,
 }
 
-/// A second way to run a step that failed for a reason of the tool's own.
+/// Another way to run a step that failed for a reason of the tool's own. If it can't do better, the run before it counts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Retry {
     /// It is tried if one of these stands in what the step printed as errors.
     pub when: Vec<String>,
-    /// The command. If it can't do better, the first run counts.
-    pub argv: Vec<String>,
+    /// Arguments that are left out then.
+    pub without: Vec<String>,
+    /// Arguments that are added at the end.
+    pub with: Vec<String>,
+}
+
+impl Retry {
+    fn fits(&self, stderr: &str) -> bool {
+        self.when.iter().any(|words| stderr.contains(words))
+    }
 }
 
 /// One command of a check.
@@ -75,8 +83,9 @@ pub struct CheckStep {
     pub local_bin: bool,
     /// Asked before it runs.
     pub probe: Option<Probe>,
-    /// Tried when it failed.
-    pub retry: Option<Retry>,
+    /// Tried when it failed, each once, in addition to those before it.
+    #[serde(default)]
+    pub retries: Vec<Retry>,
     /// What a person would type, where `argv` is longer than that.
     pub label: Option<String>,
 }
@@ -94,7 +103,7 @@ impl CheckStep {
             requires: Vec::new(),
             local_bin: false,
             probe: None,
-            retry: None,
+            retries: Vec::new(),
             label: None,
         }
     }

@@ -260,16 +260,22 @@ impl Place<'_> {
         {
             *program = local.to_string_lossy().into_owned();
         }
-        let first = self.attempt(step, argv, timeout).await?;
-        let Some(retry) = step.retry.as_ref().filter(|_| !first.success()) else { return Ok(first) };
-        if !retry.when.iter().any(|words| first.stderr.contains(words)) {
-            return Ok(first);
+        let mut run = self.attempt(step, argv.clone(), timeout).await?;
+        let mut left = timeout;
+        for retry in &step.retries {
+            if run.success() || !retry.fits(&run.stderr) {
+                continue;
+            }
+            argv.retain(|word| !retry.without.contains(word));
+            argv.extend(retry.with.iter().cloned());
+            left = left.saturating_sub(Duration::from_millis(run.duration_ms));
+            let next = self.attempt(step, argv.clone(), left).await?;
+            // Code that doesn't compile is what the first try couldn't even get to: it counts. No dependencies either way doesn't.
+            if next.success() || !retry.fits(&next.stderr) {
+                run = next;
+            }
         }
-        let left = timeout.saturating_sub(Duration::from_millis(first.duration_ms));
-        let second = self.attempt(step, retry.argv.clone(), left).await?;
-        // Code that doesn't compile is what the first try couldn't even get to: it counts. No dependencies either way doesn't.
-        let better = second.success() || !retry.when.iter().any(|words| second.stderr.contains(words));
-        Ok(if better { second } else { first })
+        Ok(run)
     }
 
     async fn attempt(&self, step: &CheckStep, argv: Vec<String>, timeout: Duration) -> Result<StepRun, Cancelled> {

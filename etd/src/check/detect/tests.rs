@@ -43,14 +43,14 @@ fn each_toolchain_is_found_by_its_files() {
         ),
         (&[("go.mod", ""), ("a.go", ""), ("vendor/x/x_test.go", ""), ("Makefile", "test:")], GO.into()),
         // Rust
-        (&[("Cargo.toml", ""), ("src/main.rs", "fn main() {}")], "cargo build --message-format=json".into()),
+        (&[("Cargo.toml", ""), ("src/main.rs", "fn main() {}")], "cargo build --message-format=json --keep-going".into()),
         (
             &[("Cargo.toml", ""), ("src/lib.rs", "#[test]")],
-            "cargo build --message-format=json --all-targets && cargo test --no-fail-fast".into(),
+            "cargo build --message-format=json --keep-going --all-targets && cargo test --no-fail-fast".into(),
         ),
         (
             &[("Cargo.toml", "[workspace]\nmembers = [\"a\"]"), ("a/Cargo.toml", ""), ("a/tests/t.rs", "")],
-            "cargo build --message-format=json --workspace --all-targets && cargo test --no-fail-fast --workspace".into(),
+            "cargo build --message-format=json --keep-going --workspace --all-targets && cargo test --no-fail-fast --workspace".into(),
         ),
         // JavaScript and TypeScript
         (&[("a.js", ""), ("b c.mjs", "")], "node --check a.js 'b c.mjs'".into()),

@@ -4,7 +4,7 @@
 use proto::report::CheckSource;
 
 use super::*;
-use crate::check::{Probe, command_plan};
+use crate::check::{Probe, Retry, command_plan};
 
 fn sh(project: u32, kind: StepKind, script: &str) -> CheckStep {
     CheckStep { project, ..CheckStep::new(kind, "tool", "", &["sh", "-c", script]) }
@@ -75,19 +75,33 @@ async fn a_missing_tool_is_named_and_never_green() {
 
 #[tokio::test]
 async fn a_second_way_is_tried_for_its_reason_only_and_counts_if_it_comes_further() {
-    let no_net = "echo no net >&2; exit 1";
+    // By `$1`: as it stands, with the first retry, with both.
     let table = [
-        ("echo E1 >&2; exit 1", "echo two", Some(Ended::Code(1)), ""),
-        ("echo one", "echo two", Some(Ended::Code(0)), "one\n"),
-        (no_net, "echo two", Some(Ended::Code(0)), "two\n"),
-        (no_net, "echo two; exit 3", Some(Ended::Code(3)), "two\n"),
-        (no_net, "echo two; echo no net >&2; exit 3", Some(Ended::Code(1)), ""),
+        ("echo E1 >&2; exit 1", Some(Ended::Code(1)), ""),
+        ("echo one", Some(Ended::Code(0)), "one\n"),
+        ("[ \"$*\" = offline ] && echo two || { echo no net >&2; exit 1; }", Some(Ended::Code(0)), "two\n"),
+        (
+            "[ \"$*\" = offline ] && { echo two; exit 3; } || { echo no net >&2; exit 1; }",
+            Some(Ended::Code(3)),
+            "two\n",
+        ),
+        ("echo no net >&2; [ \"$*\" != offline ] || echo two; exit 3", Some(Ended::Code(3)), ""),
+        // What is too new is left out before anything else is tried.
+        (
+            "[ \"$*\" != keep ] || { echo keep what? >&2; exit 1; }; [ \"$*\" = offline ] && echo three || { echo no net >&2; exit 1; }",
+            Some(Ended::Code(0)),
+            "three\n",
+        ),
+        ("[ \"$*\" = keep ] && { echo keep what? >&2; exit 1; } || echo old", Some(Ended::Code(0)), "old\n"),
     ];
-    for (first, second, ended, stdout) in table {
-        let argv = ["sh", "-c", second].map(str::to_owned).to_vec();
-        let retry = crate::check::Retry { when: vec!["no net".to_owned()], argv };
-        let runs = run_all(vec![CheckStep { retry: Some(retry), ..sh(0, StepKind::Build, first) }]).await;
-        assert_eq!((runs[0].ended, runs[0].stdout.as_str()), (ended, stdout), "{first} / {second}");
+    let words = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect::<Vec<_>>();
+    let unknown = Retry { when: words(&["keep what"]), without: words(&["keep"]), with: Vec::new() };
+    let offline = Retry { when: words(&["no net"]), without: words(&["keep"]), with: words(&["offline"]) };
+    for (script, ended, stdout) in table {
+        let argv = words(&["sh", "-c", script, "sh", "keep"]);
+        let retries = vec![unknown.clone(), offline.clone()];
+        let runs = run_all(vec![CheckStep { argv, retries, ..sh(0, StepKind::Build, script) }]).await;
+        assert_eq!((runs[0].ended, runs[0].stdout.as_str()), (ended, stdout), "{script}");
     }
 }
 
