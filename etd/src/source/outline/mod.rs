@@ -186,7 +186,11 @@ fn named(language: Language, head: &str) -> Option<(Option<String>, String)> {
     };
     // `impl Display for Money`
     let head = head.rsplit_once(" for ").filter(|_| head.starts_with("impl")).map_or(head, |(_, name)| name);
-    let until = head.find(['(', '<', '{', '=', ':', '[', ';']).filter(|at| *at > 0).unwrap_or(head.len());
+    let head = &without_arguments(head);
+    // A path goes on behind its colons.
+    let ends = |(at, _): &(usize, &str)| !head[*at..].starts_with("::") && !head[..=*at].ends_with("::");
+    let until = head.match_indices(['(', '<', '{', '=', ':', '[', ';']).find(ends).map(|(at, _)| at);
+    let until = until.filter(|at| *at > 0).unwrap_or(head.len());
     let words: Vec<&str> = head[..until].split(|c| !part(c)).filter(|word| !word.is_empty()).collect();
     // `type User struct`, `class A extends B`, `function f`, `const f`
     const KINDS: [&str; 14] = [
@@ -209,6 +213,22 @@ fn named(language: Language, head: &str) -> Option<(Option<String>, String)> {
     let kind = words.iter().position(|word| KINDS.contains(word) && !returns).and_then(|at| words.get(at + 1));
     let name = kind.or(words.last())?;
     Some((receiver.filter(|name| !name.is_empty()), (*name).to_owned()))
+}
+
+/// A head without the types between `<` and `>` in front of its name: `List<Token> tokens(` declares `tokens`.
+fn without_arguments(head: &str) -> String {
+    let (mut out, mut depth) = (String::new(), 0_usize);
+    let end = head.find(['(', '{', '=', ';']).unwrap_or(head.len());
+    for part in head[..end].chars() {
+        match part {
+            '<' => depth += 1,
+            '>' if depth > 0 => depth -= 1,
+            _ if depth == 0 => out.push(part),
+            _ => {}
+        }
+    }
+    // What isn't closed compares or is an operator.
+    if depth > 0 { head.to_owned() } else { out + &head[end..] }
 }
 
 fn items(language: Language, text: &str) -> Vec<Item> {
