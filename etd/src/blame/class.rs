@@ -191,7 +191,8 @@ pub(super) fn missing(diagnostic: &Diagnostic) -> Option<Missing> {
     })
 }
 
-fn stem(path: &str) -> &str {
+/// The name of a file without its ending.
+pub(super) fn stem(path: &str) -> &str {
     let name = path.rsplit('/').next().unwrap_or(path);
     name.split('.').next().unwrap_or(name)
 }

@@ -28,6 +28,7 @@ pub use self::owners::{Owners, set_owners};
 use self::sides::{Sides, sides};
 use crate::plan::Subtask;
 use crate::relpath::RelPath;
+use crate::source::words::mentions;
 
 /// The owner of every file that no subtask owns.
 pub const INTEGRATOR: &str = "integrator";
@@ -155,24 +156,43 @@ fn worth_mending(diagnostics: &[Diagnostic]) -> Vec<&Diagnostic> {
         .filter(|diagnostic| diagnostic.severity == Severity::Error)
         .map(|diagnostic| (diagnostic, class(diagnostic)))
         .collect();
-    if errors.iter().any(|(_, class)| *class == Class::Syntax) {
-        return errors
-            .into_iter()
-            .filter(|(_, class)| *class == Class::Syntax)
-            .map(|(diagnostic, _)| diagnostic)
-            .collect();
+    let syntax: Vec<&Diagnostic> = of(&errors, Class::Syntax).collect();
+    if !syntax.is_empty() {
+        // What isn't found anywhere, and not for want of a file that doesn't parse, is no consequence.
+        let of_its_own = |one: &&Diagnostic| {
+            syntax.iter().all(|broken| {
+                let stem = broken.file.as_deref().map(class::stem);
+                broken.file != one.file && stem.is_some_and(|stem| !mentions(&one.message, stem))
+            })
+        };
+        return syntax.iter().copied().chain(of(&errors, Class::Imports).filter(of_its_own)).collect();
     }
-    let broken: HashSet<&Option<String>> =
-        errors.iter().filter(|(_, class)| *class == Class::Imports).map(|(diagnostic, _)| &diagnostic.file).collect();
+    // A name that no import that failed speaks of is missing for another reason.
+    let of_its_own = |one: &Diagnostic| {
+        class::missing(one).is_some_and(|missing| {
+            of(&errors, Class::Imports)
+                .filter(|broken| broken.file == one.file)
+                .all(|broken| !mentions(&broken.message, &missing.symbol))
+        })
+    };
+    let broken: HashSet<&Option<String>> = of(&errors, Class::Imports).map(|diagnostic| &diagnostic.file).collect();
     let mut kept: Vec<(&Diagnostic, Class)> = errors
         .iter()
         .copied()
         .filter(|(diagnostic, class)| {
-            *class == Class::Imports || diagnostic.file.is_none() || !broken.contains(&diagnostic.file)
+            *class == Class::Imports
+                || diagnostic.file.is_none()
+                || !broken.contains(&diagnostic.file)
+                || *class == Class::Names && of_its_own(diagnostic)
         })
         .collect();
     kept.sort_by_key(|(_, class)| *class);
     kept.into_iter().map(|(diagnostic, _)| diagnostic).collect()
+}
+
+/// Those of a class.
+fn of<'a>(errors: &[(&'a Diagnostic, Class)], wanted: Class) -> impl Iterator<Item = &'a Diagnostic> {
+    errors.iter().filter(move |(_, class)| *class == wanted).map(|(diagnostic, _)| *diagnostic)
 }
 
 /// The next rung for this error; none if all were tried.

@@ -22,7 +22,7 @@ fn diagnostic(file: &str, message: &str, related: &[&str]) -> Diagnostic {
     }
 }
 
-fn subtask(id: &str, owns: &[&str], provides: &[&str]) -> Subtask {
+pub(super) fn subtask(id: &str, owns: &[&str], provides: &[&str]) -> Subtask {
     Subtask {
         id: id.to_owned(),
         title: String::new(),
@@ -199,6 +199,29 @@ fn what_follows_from_a_worse_error_waits() {
     let found = fixes(&[same_file, types, import], &History::new());
     let count: usize = found.iter().map(|one| one.diagnostics.len()).sum();
     assert_eq!((found.len(), count), (2, 2), "{found:#?}");
+}
+
+#[test]
+fn what_is_missing_for_another_reason_does_not_wait() {
+    let syntax = || diagnostic("main.go", "syntax error: unexpected }", &[]);
+    let package = || diagnostic("Main.java", "package a.Options does not exist", &[]);
+    let told = |all: &[Diagnostic]| {
+        let found = fixes(all, &History::new());
+        found.iter().flat_map(|one| &one.diagnostics).map(|one| one.message.clone()).collect::<Vec<_>>()
+    };
+    // The worse error, another one, and whether that is told with it.
+    let table = [
+        (syntax(), "store/store.go", "file not found for module `reports`", true),
+        (syntax(), "store/store.go", "file not found for module `main`", false),
+        (syntax(), "main.go", "file not found for module `reports`", false),
+        (package(), "Main.java", "cannot find symbol\nsymbol: class Options\nlocation: class Main", false),
+        (package(), "Main.java", "cannot find symbol\nsymbol: variable Path\nlocation: class Main", true),
+        (package(), "Main.java", "incompatible types: int cannot be converted to String", false),
+    ];
+    for (worse, file, message, expected) in table {
+        let all = [worse, diagnostic(file, message, &[])];
+        assert_eq!(told(&all).contains(&message.to_owned()), expected, "{message}: {:?}", told(&all));
+    }
 }
 
 #[test]

@@ -23,7 +23,7 @@ const MANIFESTS: [(&[&str], &[&str]); 7] = [
 /// Each with the manifest that it means.
 static TELLING: [(&str, Pattern); 16] = [
     ("go.mod", Pattern::new(r"requires go ?1\.\d+ or later|go: updates to go\.mod needed|requires newer Go version")),
-    ("Cargo.toml", Pattern::new(r"environment variable `CARGO_BIN_EXE_|unlinked crate `|can't find crate for `")),
+    ("Cargo.toml", Pattern::new(r"environment variable `CARGO_BIN_EXE_|can't find crate for `")),
     (
         "Cargo.toml",
         Pattern::new(r"gated behind the `[^`]+` feature|item is gated|was configured out|is configured out"),
@@ -79,6 +79,46 @@ static TELLING: [(&str, Pattern); 16] = [
 static LINKED: Pattern = Pattern::new(r"undefined reference to [`'‘](\w+)|undefined symbol: (\w+)");
 static CRATE: Pattern =
     Pattern::new(r"(?:unresolved import|module or crate|could not find `\w+` in) `(\w+)(?:::(\w+))?");
+static UNLINKED: Pattern = Pattern::new(r"unlinked crate `(\w+)`");
+/// Modules of Rust's standard library: a file that names one as a crate forgot to import it.
+const STD: [&str; 36] = [
+    "any",
+    "array",
+    "borrow",
+    "boxed",
+    "cell",
+    "char",
+    "cmp",
+    "collections",
+    "convert",
+    "env",
+    "error",
+    "ffi",
+    "fmt",
+    "fs",
+    "future",
+    "hash",
+    "io",
+    "iter",
+    "marker",
+    "mem",
+    "net",
+    "num",
+    "ops",
+    "path",
+    "pin",
+    "process",
+    "ptr",
+    "rc",
+    "slice",
+    "str",
+    "string",
+    "sync",
+    "task",
+    "thread",
+    "time",
+    "vec",
+];
 static GO_PACKAGE: Pattern = Pattern::new(r"(?:providing|provides) package ([^\s;:]+)|package (\S+) is not in std");
 static JS_PACKAGE: Pattern = Pattern::new(r"Cannot find (?:module|package) '([^'./][^']*)'");
 static QUOTED: Pattern = Pattern::new(r#"['"]([^'"\s]{3,80})['"]"#);
@@ -102,6 +142,11 @@ pub(super) fn leads(tree: &Tree<'_>, diagnostic: &Diagnostic, all: &[Diagnostic]
             add(path, &likely("the message is about what stands in it"));
         }
     }
+    let of_std = |found: &str| STD.contains(&found);
+    if let Some(found) = UNLINKED.captures(&said).filter(|found| !of_std(group(found, 1))) {
+        let path = nearest(tree, file, |one| one == "Cargo.toml");
+        add(path, &likely(&format!("no crate `{}` is said there", group(&found, 1))));
+    }
     if let Some(found) = LINKED.captures(&diagnostic.message) {
         let symbol = [group(&found, 1), group(&found, 2)].concat();
         link(tree, diagnostic, &symbol, &mut out);
@@ -117,6 +162,7 @@ pub(super) fn leads(tree: &Tree<'_>, diagnostic: &Diagnostic, all: &[Diagnostic]
                 && !matches!(group(&found, 1), "crate" | "self" | "super")
         });
         if matches!(group(&found, 1), "crate" | "self" | "super")
+            || of_std(group(&found, 1))
             || modules(group(&found, 1)) && group(&found, 2).is_empty()
         {
             // A path within the crate.

@@ -8,7 +8,7 @@ mod manifest;
 mod tests;
 mod tree;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use proto::diagnostic::{Diagnostic, Related, Severity};
 
@@ -17,16 +17,21 @@ use self::tree::Tree;
 pub(super) use self::tree::{LIKELY, PERHAPS};
 use super::shape::Found;
 use super::signature::disagreement;
-use super::{Class, Owners, class, suspects};
+use super::suspects::{self, Accused};
+use super::{Class, Owners, class};
 use crate::check::diagnostics::pattern::Pattern;
 use crate::plan::{Contract, Subtask};
 use crate::relpath::RelPath;
+use crate::source::imports::is_test;
 use crate::source::words::mentions;
 
 /// Places that one diagnostic gets at most, besides what a failing test reaches.
 const MOST: usize = 3;
 /// Functions that a failing test reaches and that are shown.
 const SUSPECTS: usize = 5;
+
+/// Calls that don't fit a definition that nothing is agreed about, from which on it is the definition that doesn't fit.
+const MANY: usize = 3;
 
 /// Words of tools that something doesn't fit what is called.
 static MISFIT: Pattern = Pattern::new(
@@ -60,6 +65,8 @@ pub fn add_leads(
     contract: &Contract,
     texts: &BTreeMap<RelPath, String>,
 ) {
+    // By what the tools say, before anything is added to it.
+    let accused = accused(diagnostics, owners, texts);
     let all = Tree { owners, subtasks, contract, texts };
     let found: Vec<Vec<Related>> = diagnostics.iter().map(|one| all.leads(one, diagnostics)).collect();
     for (diagnostic, leads) in diagnostics.iter_mut().zip(found) {
@@ -72,17 +79,22 @@ pub fn add_leads(
             }
         }
     }
-    add_suspects(diagnostics, owners, texts);
+    add_suspects(diagnostics, accused, owners);
+}
+
+/// Whether a test failed.
+fn fails(diagnostic: &Diagnostic) -> bool {
+    diagnostic.severity == Severity::Error && class::class(diagnostic) == Class::Tests
+}
+
+/// Who may be to blame for each failing test.
+fn accused(diagnostics: &[Diagnostic], owners: &Owners, texts: &BTreeMap<RelPath, String>) -> Vec<Accused> {
+    let failures: Vec<&Diagnostic> = diagnostics.iter().filter(|one| fails(one)).collect();
+    if failures.is_empty() { Vec::new() } else { suspects::accused(&failures, texts, owners) }
 }
 
 /// Adds to each failing test the functions that it may fail because of.
-fn add_suspects(diagnostics: &mut [Diagnostic], owners: &Owners, texts: &BTreeMap<RelPath, String>) {
-    let fails = |one: &Diagnostic| one.severity == Severity::Error && class::class(one) == Class::Tests;
-    let failures: Vec<&Diagnostic> = diagnostics.iter().filter(|one| fails(one)).collect();
-    if failures.is_empty() {
-        return;
-    }
-    let accused = suspects::accused(&failures, texts, owners);
+fn add_suspects(diagnostics: &mut [Diagnostic], accused: Vec<Accused>, owners: &Owners) {
     for (diagnostic, accused) in diagnostics.iter_mut().filter(|one| fails(one)).zip(accused) {
         // What the contract says is better known.
         let known = diagnostic.related.iter().any(|place| place.message.starts_with(LIKELY));
@@ -117,28 +129,23 @@ impl Tree<'_> {
         let mut out = manifest::leads(self, diagnostic, all);
         out.extend(self.moved_class(diagnostic));
         out.extend(self.caller(diagnostic));
-        out.extend(self.definers(diagnostic));
+        out.extend(self.definers(diagnostic, all));
+        out.extend(self.stray(diagnostic));
         // What is likely comes first, where only some are taken.
         out.sort_by_key(|lead| !lead.message.starts_with(LIKELY));
         out
     }
 
     /// Who defines what a call doesn't fit.
-    fn definers(&self, diagnostic: &Diagnostic) -> Vec<Related> {
+    fn definers(&self, diagnostic: &Diagnostic, all: &[Diagnostic]) -> Vec<Related> {
         if !MISFIT.matches(&diagnostic.message) && disagreement(diagnostic).is_none() {
             return Vec::new();
         }
-        let shown: Vec<&Related> = diagnostic.related.iter().filter(|place| SHOWN.matches(&place.message)).collect();
-        let is_shown = |path: &RelPath, found: &Found| {
-            shown.iter().any(|place| place.file == path.as_str() && place.line == Some(found.line))
-        };
         let mut out: Vec<Related> = Vec::new();
         for (holder, symbol) in self.symbols(diagnostic) {
             let mut definitions = self.definitions(&symbol, &holder);
             // A tool knows what is meant; otherwise it is all that has the name.
-            if !shown.is_empty() {
-                definitions.retain(|(path, found)| is_shown(path, found));
-            }
+            definitions.retain(|(path, found)| shown(diagnostic, path, found) != Some(false));
             // What nobody writes in this round fitted its callers before.
             if definitions.iter().any(|(path, _)| self.owners.owner_of(path).is_some()) {
                 definitions.retain(|(path, _)| self.owners.owner_of(path).is_some());
@@ -149,15 +156,57 @@ impl Tree<'_> {
                 }
                 let agreed = self.agreed(&symbol, path, found);
                 let fits = agreed.is_empty() || agreed.iter().any(|one| !one.differs(&found.shape));
-                let message = if fits {
-                    format!("`{symbol}` is defined here")
-                } else {
+                let message = if !fits {
                     format!("{LIKELY}`{symbol}` is defined otherwise than the contract says")
+                } else if agreed.is_empty() && self.fits_nobody(&symbol, path, found, all) {
+                    format!("{LIKELY}`{symbol}` is defined otherwise than everybody calls it")
+                } else {
+                    format!("`{symbol}` is defined here")
                 };
                 out.push(Related { file: path.to_string(), line: Some(found.line), message });
             }
         }
         out
+    }
+
+    /// Whether most calls of a definition don't fit it, and they are many.
+    fn fits_nobody(&self, symbol: &str, path: &RelPath, found: &Found, all: &[Diagnostic]) -> bool {
+        let calls_it = |line: &str| called(line).iter().any(|(_, name)| *name == symbol);
+        let misfits: BTreeSet<(&str, u32)> = all
+            .iter()
+            .filter(|one| one.severity == Severity::Error && !fails(one) && MISFIT.matches(&one.message))
+            .filter(|one| shown(one, path, found) != Some(false))
+            .filter_map(|one| Some((one.file.as_deref()?, one.line?)))
+            .filter(|(file, line)| calls_it(self.line(file, *line)))
+            .collect();
+        let code = self.texts.iter().filter(|(path, _)| !is_test(path.as_str()));
+        let calls = code.map(|(_, text)| text.lines().filter(|line| calls_it(line)).count()).sum::<usize>();
+        // One of them is the definition itself.
+        misfits.len() >= MANY && 2 * misfits.len() > calls.saturating_sub(1)
+    }
+
+    /// What is defined twice, in the file that has less to do with it; where the plan says whose it is, that is known.
+    fn stray(&self, diagnostic: &Diagnostic) -> Option<Related> {
+        let symbol = class::duplicate(diagnostic)?;
+        let here = diagnostic.file.as_deref()?;
+        let agreed = |one: &Subtask| one.provides.iter().any(|signature| mentions(signature, &symbol));
+        if self.subtasks.iter().any(agreed) {
+            return None;
+        }
+        let other = diagnostic.related.iter().find(|place| place.line.is_some() && place.file != here)?;
+        let belongs = |path: &str| {
+            let stem = path.split('.').next().unwrap_or(path);
+            let declared = |header: &RelPath, text: &String| {
+                header.as_str().strip_suffix(".h").is_some_and(|header| header == stem) && mentions(text, &symbol)
+            };
+            let name = stem.rsplit('/').next().unwrap_or(stem).to_lowercase();
+            let entry = is_test(path) || matches!(name.as_str(), "main" | "index" | "app" | "cli");
+            let named = !entry && symbol.to_lowercase().starts_with(&name);
+            // The more, the more it has to do with it.
+            (self.texts.iter().any(|(path, text)| declared(path, text)), named, !entry)
+        };
+        let message = format!("{LIKELY}`{symbol}` stands here too, and belongs to {here}");
+        (belongs(&other.file) < belongs(here)).then(|| Related { message, ..other.clone() })
     }
 
     /// A class that is there, in a file that says that it belongs to another package than its neighbours.
@@ -243,6 +292,13 @@ impl Tree<'_> {
         }
         out
     }
+}
+
+/// Whether a tool shows what is called, and that this is it; none if it shows nothing.
+fn shown(diagnostic: &Diagnostic, path: &RelPath, found: &Found) -> Option<bool> {
+    let mut shown = diagnostic.related.iter().filter(|place| SHOWN.matches(&place.message)).peekable();
+    shown.peek()?;
+    Some(shown.any(|place| place.file == path.as_str() && place.line == Some(found.line)))
 }
 
 /// The names that a line calls, each with what stands before its dot.

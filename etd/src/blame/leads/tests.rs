@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use proto::diagnostic::{Diagnostic, Severity};
 
 use super::*;
+use crate::blame::tests::subtask;
 use crate::plan::Contract;
 
 /// Contract, definition, caller's line, message → whether the definer deviates.
@@ -106,28 +107,15 @@ fn who_deviates() {
         ("func Open(path string)", "func Open(path, mode string) {", "Open(1)", "missing return", false),
     ];
     for (agreed, defined, caller, message, deviates) in table {
-        let diagnostic = Diagnostic {
-            tool: "x".to_owned(),
-            file: Some("caller.x".to_owned()),
-            line: Some(1),
-            column: None,
-            severity: Severity::Error,
-            code: None,
-            message: (*message).to_owned(),
-            related: Vec::new(),
-            owner: None,
-        };
         let path = |text: &str| RelPath::parse(text).unwrap();
         let texts = BTreeMap::from([
             (path("caller.x"), format!("{caller}\n")),
             (path("callee.x"), format!("first line\n{defined}\n")),
         ]);
         let contract = Contract { shared: format!("{agreed}\n"), ..Contract::default() };
-        let mut all = [diagnostic];
+        let mut all = [error("caller.x", 1, message)];
         add_leads(&mut all, &Owners::default(), &[], &contract, &texts);
-        let likely = all[0].related.iter().filter(|place| place.message.starts_with(LIKELY));
-        let files: Vec<&str> = likely.map(|one| one.file.as_str()).collect();
-        assert_eq!(files, if *deviates { vec!["callee.x"] } else { vec![] }, "{defined}: {message}");
+        assert_eq!(likely(&all[0]), if *deviates { vec!["callee.x"] } else { vec![] }, "{defined}: {message}");
     }
 }
 
@@ -172,6 +160,17 @@ fn manifests_and_linkers() {
         ("src/bin.rs", "unresolved import `purse::export`", &["Cargo.toml"]),
         ("src/bin.rs", "unresolved import `crate::other`", &[]),
         (
+            "src/bin.rs",
+            "cannot find module or crate `rand` in this scope\nuse of unresolved module or unlinked crate `rand`",
+            &["Cargo.toml"],
+        ),
+        // The file forgot `use std::fmt`.
+        (
+            "src/bin.rs",
+            "cannot find module or crate `fmt` in this scope\nuse of unresolved module or unlinked crate `fmt`\nhelp: use `cargo add fmt`",
+            &[],
+        ),
+        (
             "a.ts",
             "Property 'flat' does not exist on type 'X[]'. Do you need to change your target library? Try changing the 'lib' compiler option to 'es2019' or later.",
             &["tsconfig.json"],
@@ -186,21 +185,9 @@ fn manifests_and_linkers() {
         ("tests/test_all.py", "test test_all.T.test_version failed: KeyError: 'scripts'", &[]),
     ];
     for (file, message, expected) in table {
-        let mut all = [Diagnostic {
-            tool: "x".to_owned(),
-            file: Some((*file).to_owned()),
-            line: Some(1),
-            column: None,
-            severity: Severity::Error,
-            code: None,
-            message: (*message).to_owned(),
-            related: Vec::new(),
-            owner: None,
-        }];
+        let mut all = [error(file, 1, message)];
         add_leads(&mut all, &Owners::default(), &[], &Contract::default(), &texts);
-        let likely = all[0].related.iter().filter(|place| place.message.starts_with(LIKELY));
-        let files: Vec<&str> = likely.map(|one| one.file.as_str()).collect();
-        assert_eq!(&files, expected, "{file}: {message}: {all:?}");
+        assert_eq!(&likely(&all[0]), expected, "{file}: {message}: {all:?}");
     }
 }
 
@@ -234,20 +221,107 @@ fn callers_and_packages() {
     ];
     for (file, line, message, expected) in table {
         let frame = Related { file: "app/cli.py".to_owned(), line: Some(1), message: "called from here".to_owned() };
-        let mut all = [Diagnostic {
-            tool: "x".to_owned(),
-            file: Some((*file).to_owned()),
-            line: Some(*line),
-            column: None,
-            severity: Severity::Error,
-            code: None,
-            message: (*message).to_owned(),
-            related: vec![frame],
-            owner: None,
-        }];
+        let mut all = [error(file, *line, message)];
+        all[0].related.push(frame);
         add_leads(&mut all, &Owners::default(), &[], &Contract::default(), &texts);
-        let likely = all[0].related.iter().filter(|place| place.message.starts_with(LIKELY));
-        let files: Vec<&str> = likely.map(|one| one.file.as_str()).collect();
-        assert_eq!(&files, expected, "{file}: {message}: {all:?}");
+        assert_eq!(&likely(&all[0]), expected, "{file}: {message}: {all:?}");
     }
+}
+
+#[test]
+fn what_is_defined_twice_belongs_somewhere() {
+    let tree = [
+        ("src/eval.h", "const char *eval_message(int code);\n"),
+        ("src/eval.c", "const char *eval_message(int code)\n{\n}\n"),
+        ("src/main.c", "const char *eval_message(int code)\n{\n}\n"),
+        ("store/store.go", "package app\n\nfunc storePath() {}\n"),
+        ("store/paths.go", "package app\n\nfunc storePath() {}\n"),
+        ("store/other.go", "package app\n\nfunc storePath() {}\n"),
+    ];
+    let texts: BTreeMap<RelPath, String> =
+        tree.iter().map(|(path, text)| (RelPath::parse(path).unwrap(), (*text).to_owned())).collect();
+    let (linked, built) = ("multiple definition of `eval_message'", "storePath redeclared in this block");
+    let provides = subtask("store", &[], &["func storePath()"]);
+    // Where it is reported, what is said, the other place, what the plan says, and who is likely to be wrong.
+    type Row<'a> = (&'a str, &'a str, &'a str, &'a [Subtask], &'a [&'a str]);
+    let table: &[Row<'_>] = &[
+        ("src/eval.c", linked, "src/main.c", &[], &["src/main.c"]),
+        ("src/main.c", linked, "src/eval.c", &[], &[]),
+        ("store/store.go", built, "store/paths.go", &[], &["store/paths.go"]),
+        ("store/paths.go", built, "store/other.go", &[], &[]),
+        ("store/store.go", built, "store/paths.go", &[provides], &[]),
+    ];
+    for (file, message, other, subtasks, expected) in table {
+        let mut all = [error(file, 1, message)];
+        let there = Related { file: (*other).to_owned(), line: Some(1), message: "first defined here".to_owned() };
+        all[0].related.push(there);
+        add_leads(&mut all, &Owners::default(), subtasks, &Contract::default(), &texts);
+        assert_eq!(&likely(&all[0]), expected, "{file}: {message}: {all:?}");
+    }
+}
+
+#[test]
+fn a_definition_that_fits_nobody_is_wrong_if_nothing_is_agreed() {
+    let texts = |calls: &str| {
+        BTreeMap::from([
+            (RelPath::parse("src/report.rs").unwrap(), "pub fn report(month: Month) {\n}\n".to_owned()),
+            (RelPath::parse("src/main.rs").unwrap(), calls.to_owned()),
+        ])
+    };
+    let contract = |shared: &str| Contract { shared: shared.to_owned(), ..Contract::default() };
+    let three = "report(None);\nreport(Some(1));\nreport(None);\n";
+    let six = format!("{three}report(MAY);\nreport(JUNE);\nreport(JULY);\n");
+    let table = [
+        (three, "", 3, true),
+        (three, "", 2, false),
+        // As many fit.
+        (six.as_str(), "", 3, false),
+        (three, "pub fn report(month: Month)\n", 3, false),
+    ];
+    for (calls, agreed, errors, wrong) in table {
+        let mut all: Vec<Diagnostic> = (1..=errors)
+            .map(|line| error("src/main.rs", line, "mismatched types\nexpected `Month`, found `Option<_>`"))
+            .collect();
+        add_leads(&mut all, &Owners::default(), &[], &contract(agreed), &texts(calls));
+        for one in &all {
+            assert_eq!(likely(one), if wrong { vec!["src/report.rs"] } else { vec![] }, "{calls}: {one:?}");
+        }
+    }
+}
+
+#[test]
+fn what_is_added_is_no_frame_of_a_failing_test() {
+    let texts = BTreeMap::from([
+        (RelPath::parse("app/sums.py").unwrap(), "def total(rows):\n    return 0\n".to_owned()),
+        (
+            RelPath::parse("tests/test_sums.py").unwrap(),
+            "from app.sums import total\n\ndef shown(text):\n    return str(total(text))\n\ndef test_all():\n    assert shown('1') == '1'\n"
+                .to_owned(),
+        ),
+    ]);
+    let mut owners = Owners::default();
+    owners.claim(RelPath::parse("app/sums.py").unwrap(), "sums");
+    // `shown` is called in the line, and where it is defined is told as well.
+    let mut all = [error("tests/test_sums.py", 7, "test test_all failed: AssertionError: expected '1', found '0'")];
+    add_leads(&mut all, &owners, &[], &Contract::default(), &texts);
+    assert_eq!(likely(&all[0]), ["app/sums.py"], "{all:?}");
+}
+
+fn error(file: &str, line: u32, message: &str) -> Diagnostic {
+    Diagnostic {
+        tool: "x".to_owned(),
+        file: Some(file.to_owned()),
+        line: Some(line),
+        column: None,
+        severity: Severity::Error,
+        code: None,
+        message: message.to_owned(),
+        related: Vec::new(),
+        owner: None,
+    }
+}
+
+fn likely(diagnostic: &Diagnostic) -> Vec<&str> {
+    let likely = diagnostic.related.iter().filter(|place| place.message.starts_with(LIKELY));
+    likely.map(|place| place.file.as_str()).collect()
 }

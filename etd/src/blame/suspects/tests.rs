@@ -142,20 +142,6 @@ fn what_is_no_test_accuses_nobody() {
 }
 
 #[test]
-fn words_have_what_stands_before_them() {
-    type Words<'a> = &'a [(Option<&'a str>, &'a str)];
-    let table: &[(&str, Words<'_>)] = &[
-        ("store.New(now)", &[(None, "store"), (Some("store"), "New"), (None, "now")]),
-        ("Money::parse(text)?", &[(None, "Money"), (Some("Money"), "parse"), (None, "text")]),
-        ("f().go(p->next)", &[(Some(""), "go"), (Some("p"), "next")]),
-        ("12 + x1", &[(None, "x1")]),
-    ];
-    for (code, expected) in table {
-        assert_eq!(words(code), *expected, "{code}");
-    }
-}
-
-#[test]
 fn who_compares_is_suspect_where_both_sides_are_the_same() {
     let table = [
         ("nothing: got \".\", want \".\"", true),
@@ -169,4 +155,68 @@ fn who_compares_is_suspect_where_both_sides_are_the_same() {
     for (message, same) in table {
         assert_eq!(got_what_it_wanted(message), same, "{message}");
     }
+}
+
+#[test]
+fn tests_that_are_handed_over_are_told_apart() {
+    let files = [
+        (
+            "src/Words.java",
+            "final class Words {\n    static List<String> words(String text) {\n        return split(text);\n    }\n    static List<String> split(String text) {\n        return List.of();\n    }\n}\n",
+        ),
+        ("src/Sums.java", "final class Sums {\n    static int sum(int one) {\n        return one;\n    }\n}\n"),
+        (
+            "src/Main.java",
+            "final class Main {\n    static int run(String one) {\n        return Sums.sum(1);\n    }\n}\n",
+        ),
+        (
+            "test/Check.java",
+            "final class Check {\n    interface Body {\n        void run();\n    }\n    static void test(String name, Body body) {\n        body.run();\n    }\n    static void equal(Object one, Object two) {\n        throw new AssertionError();\n    }\n}\n",
+        ),
+        (
+            "test/AllTest.java",
+            "final class AllTest {\n    static void all() {\n        test(\"words\", () -> equal(1, Words.words(\"\")));\n        test(\"sums\", AllTest::sums);\n    }\n    static void sums() {\n        equal(1, Sums.sum(1));\n        equal(2, Words.words(\"\"));\n    }\n}\n",
+        ),
+        (
+            "test/TestMain.java",
+            "final class TestMain {\n    static void main() {\n        AllTest.all();\n        OtherTest.all();\n    }\n}\n",
+        ),
+    ];
+    let texts: BTreeMap<RelPath, String> =
+        files.iter().map(|(path, text)| (RelPath::parse(path).unwrap(), (*text).to_owned())).collect();
+    let mut owners = Owners::default();
+    for (path, owner) in [("src/Words.java", "words"), ("src/Sums.java", "sums"), ("src/Main.java", "main")] {
+        owners.claim(RelPath::parse(path).unwrap(), owner);
+    }
+    let fails = |frames: &[(&str, u32)]| failure("test/Check.java", 9, "expected <1> but was <2>", frames);
+    let words = fails(&[("test/AllTest.java", 3), ("test/Check.java", 6), ("test/TestMain.java", 3)]);
+    let sums =
+        fails(&[("test/AllTest.java", 7), ("test/Check.java", 6), ("test/AllTest.java", 4), ("test/TestMain.java", 3)]);
+    for (failures, expected) in [
+        (vec![&words], vec![vec!["words"]]),
+        (vec![&sums], vec![vec!["sums"]]),
+        (vec![&words, &sums], vec![vec!["words"], vec!["sums"]]),
+    ] {
+        let found = accused(&failures, &texts, &owners);
+        let found: Vec<_> = found.iter().map(|one| one.owners.clone()).collect();
+        assert_eq!(found, expected, "{failures:?}");
+    }
+}
+
+#[test]
+fn failures_may_have_a_cause_each() {
+    let shared = "export class Graph {\n  constructor(rows) {\n    this.rows = rows;\n  }\n  tasks() {\n    return this.rows;\n  }\n}\n";
+    let error =
+        "export class TaskError extends Error {\n  constructor(id, reason) {\n    super(id + reason);\n  }\n}\n";
+    let test = "import { Graph } from \"../src/graph.js\";\nimport { TaskError } from \"../src/error.js\";\n\ntest(\"one\", () => {\n  equal(new Graph([1]).tasks(), 1);\n});\n\ntest(\"two\", () => {\n  equal(new Graph([2]).tasks(), 2);\n});\n\ntest(\"three\", () => {\n  const graph = new Graph([]);\n  const error = new TaskError(\"a\", graph.tasks());\n  equal(error.message, \"a: b\");\n});\n";
+    let files = [("src/graph.js", shared), ("src/error.js", error), ("test/all.test.js", test)];
+    let texts: BTreeMap<RelPath, String> =
+        files.iter().map(|(path, text)| (RelPath::parse(path).unwrap(), (*text).to_owned())).collect();
+    let mut owners = Owners::default();
+    owners.claim(RelPath::parse("src/graph.js").unwrap(), "graph");
+    owners.claim(RelPath::parse("src/error.js").unwrap(), "error");
+    let failures = [5, 9, 15].map(|line| failure("test/all.test.js", line, "Expected values to be equal", &[]));
+    let found = accused(&failures.each_ref(), &texts, &owners);
+    let found: Vec<_> = found.iter().map(|one| one.owners.clone()).collect();
+    assert_eq!(found, [vec!["graph"], vec!["graph"], vec!["graph", "error"]]);
 }
