@@ -10,7 +10,7 @@ use crate::blame::Owners;
 use crate::calls::{self, CallResult};
 use crate::plan::{CheckHint, Contract, Subtask};
 use crate::relpath::RelPath;
-use crate::workspace::Hash;
+use crate::workspace::{Change, Hash};
 
 /// State of one subtask.
 #[derive(Clone, Debug)]
@@ -219,6 +219,19 @@ impl Known {
     pub(super) fn progress(&mut self, id: &str, progress: Progress) {
         if let Some(piece) = self.pieces.iter_mut().find(|piece| piece.subtask.id == id) {
             piece.progress = progress;
+        }
+    }
+
+    /// A worker that gave nothing, and in a fix all that the plan gave it: none of it was there before.
+    pub(super) fn made_good(&mut self, id: &str, written: &[Change]) {
+        let made = |path: &RelPath| {
+            written.iter().any(|change| change.path == *path && change.before.is_none() && change.after.is_some())
+        };
+        if let Some(piece) = self.pieces.iter_mut().find(|piece| piece.subtask.id == id) {
+            let failed = matches!(piece.progress, Progress::Unusable | Progress::Unserved);
+            if failed && !piece.subtask.owns.is_empty() && piece.subtask.owns.iter().all(made) {
+                piece.progress = Progress::Usable;
+            }
         }
     }
 

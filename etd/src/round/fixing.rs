@@ -372,6 +372,9 @@ async fn tell(
         line.push_str(&format!(" and said: {}", gained.remarks.replace('\n', " ")));
     }
     let mut known = board.lock();
+    if not_applied.is_none() {
+        known.made_good(owner, &written.done);
+    }
     known.fixes.push(Told { iteration: *iteration, round: *round, owner: owner.to_owned(), line: line.clone() });
     drop(known);
     if gained.fresh {

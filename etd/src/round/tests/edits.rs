@@ -58,6 +58,28 @@ fn edits_of_workers_and_fixes_land_however_often_the_daemon_dies() {
     assert!(wakes > 20, "{wakes}");
 }
 
+/// Who gave nothing and then all of it in a fix delivered, however often the daemon dies; who mends what was there didn't.
+#[test]
+fn what_a_fix_makes_good_is_delivered() {
+    let (work_a, _) = WORK.split_once("@@ step work/b").unwrap();
+    let nothing = "@@ step work/b/1\nSoon.\n@@ step work/b/2\nSoon.\n@@ step work/b/3\nSoon.\n";
+    let recording = [PLAN, work_a, nothing, FIX, WORDS];
+    let whole = Scene::new(&recording, mending());
+    assert!(whole.live(usize::MAX, false));
+    assert_eq!(whole.report().outcome, Outcome::Passed);
+    let expected = whole.result();
+    for wakes in (4..60).step_by(7) {
+        let scene = Scene::new(&recording, mending());
+        let survived = scene.live(wakes, false);
+        assert!(survived || scene.live(usize::MAX, false));
+        assert_eq!(scene.result(), expected, "died after {wakes} wakes");
+    }
+    let there = Scene::new(&recording, mending());
+    std::fs::write(there.at("work/b.c"), B).unwrap();
+    assert!(there.live(usize::MAX, false));
+    assert_eq!(there.report().outcome, Outcome::Partial);
+}
+
 /// What `work/a` answers, and again → a.c and the outcome.
 #[test]
 fn what_of_the_edits_applied_is_kept() {
