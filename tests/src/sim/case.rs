@@ -240,8 +240,12 @@ pub fn spoil<'a>(content: &str, faults: impl IntoIterator<Item = &'a Fault>) -> 
 /// Whether these mistakes can be in one tree.
 fn fit(project: &Project, faults: &[usize]) -> bool {
     project.files.iter().all(|(path, content)| {
-        let here = faults.iter().map(|index| &project.faults[*index]).filter(|fault| fault.file == path);
-        spoil(content, here).is_some()
+        let here = || faults.iter().map(|index| &project.faults[*index]).filter(|fault| fault.file == path);
+        let of = |kind| here().filter(move |fault| fault.kind == kind);
+        // Who defines anew what isn't imported makes no mistake that a compiler sees.
+        let hidden = of(FaultKind::MissingImport)
+            .any(|lack| lack.other.is_some() && of(FaultKind::Duplicate).any(|twice| twice.other == lack.other));
+        spoil(content, here()).is_some() && !hidden
     })
 }
 
