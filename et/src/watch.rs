@@ -3,6 +3,8 @@
 //! It promises that each durable event reaches the view once and in order: after a lost connection it asks for what follows
 //! the last position that it showed. A daemon that vanished is started again; one that was stopped on purpose is only waited for.
 
+mod signals;
+
 use std::future::Future;
 use std::time::Duration;
 
@@ -14,6 +16,7 @@ use proto::outcome::exit;
 use proto::report::RoundReport;
 use tokio::time::{Instant, MissedTickBehavior};
 
+pub(crate) use self::signals::ProcessSignals;
 use crate::context::Context;
 use crate::exit::Problem;
 use crate::link::{self, ConnectOptions, Link, LinkError};
@@ -96,41 +99,6 @@ pub(crate) enum Signal {
 pub(crate) trait Signals {
     /// The next one. Cancel safe.
     fn next(&mut self) -> impl Future<Output = Signal>;
-}
-
-/// The signals of this process.
-pub(crate) struct ProcessSignals {
-    interrupt: tokio::signal::unix::Signal,
-    terminate: tokio::signal::unix::Signal,
-    hang_up: tokio::signal::unix::Signal,
-}
-
-impl ProcessSignals {
-    /// Takes them over; from now on they no longer end the process.
-    ///
-    /// # Errors
-    /// If the system refuses.
-    pub(crate) fn new() -> Result<Self, Problem> {
-        use tokio::signal::unix::{SignalKind, signal};
-        let take = |kind| {
-            signal(kind).map_err(|error| Problem::new(exit::SOFTWARE, format!("signals can't be received: {error}")))
-        };
-        Ok(Self {
-            interrupt: take(SignalKind::interrupt())?,
-            terminate: take(SignalKind::terminate())?,
-            hang_up: take(SignalKind::hangup())?,
-        })
-    }
-}
-
-impl Signals for ProcessSignals {
-    async fn next(&mut self) -> Signal {
-        tokio::select! {
-            _ = self.interrupt.recv() => Signal::Interrupt,
-            _ = self.terminate.recv() => Signal::Leave,
-            _ = self.hang_up.recv() => Signal::Leave,
-        }
-    }
 }
 
 /// What to watch.

@@ -1,10 +1,11 @@
 //! Ctrl-C, TERM, HUP, a closed window, and what a shell does with descriptors.
 
+use std::fs;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 use proto::outcome::Outcome;
-use tests::env::{Env, Terminal};
+use tests::env::{Env, Terminal, poll};
 use tests::model::{Fault, Model, Point};
 use tests::projects::stories;
 
@@ -101,6 +102,38 @@ fn a_closed_window_stops_nothing() {
     model.release("work");
     env.et(["session", "wait", "last"]).run().assert_ok();
     assert!(env.has("part-1.txt"));
+    assert_nothing_left(env);
+}
+
+#[test]
+fn signals_are_taken_while_nobody_reads() {
+    let env = Env::new();
+    let model = Model::start(stories::wide(1).hold("work"));
+    env.config(&model);
+    env.et(["session", "spawn", "--work-dir", ".", "--no-iterate", "Write a part"]).run().assert_ok();
+    model.wait_for_held("work");
+    // Standard output is a pipe that is full.
+    let script = "mkfifo \"$0\"; exec 3<>\"$0\"; head -c 65536 /dev/zero >&3; exec et session attach last --json --from start >&3";
+    let stalled = |name: &str| {
+        let run = env.sh(script).arg(name).spawn();
+        let about = |what| fs::read_to_string(format!("/proc/{}/{what}", run.pid())).unwrap_or_default();
+        let writes = || about("syscall").starts_with("1 0x1 ") || about("wchan").contains("pipe_write");
+        let is_et = || about("comm").trim() == "et";
+        assert!(poll(Duration::from_secs(30), || is_et() && writes()), "it never waits for its reader");
+        run
+    };
+    for signal in [Signal::SIGTERM, Signal::SIGHUP] {
+        let run = stalled(signal.as_str());
+        run.signal(signal);
+        run.wait().assert_code(75).assert_stderr("nobody reads what is printed");
+    }
+    let run = stalled("pressed");
+    run.signal(Signal::SIGINT);
+    assert!(poll(Duration::from_secs(30), || run.stderr().contains("Ctrl-C again leaves at once")));
+    run.signal(Signal::SIGINT);
+    run.wait().assert_code(130);
+    model.release("work");
+    env.et(["session", "wait", "last"]).run().assert_ok();
     assert_nothing_left(env);
 }
 
