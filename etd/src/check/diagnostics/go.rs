@@ -4,7 +4,7 @@ use proto::diagnostic::{Diagnostic, Related};
 
 use super::log::{Log, Out, error, place, test_message};
 use super::pattern::{Pattern, group, number};
-use super::{IS_THERE, go_json};
+use super::{IS_THERE, go_vet};
 
 static PACKAGE: Pattern = Pattern::with(&["# "], r"^# \[?[\w.~/-]+\]?(?: \[[\w.~/-]+\])?$");
 static PLACED: Pattern = Pattern::with(
@@ -51,7 +51,7 @@ pub(super) fn take(log: &Log<'_>, at: usize, out: &mut Out) -> Option<usize> {
         return Some(test(log, at, out));
     }
     if text == "{" {
-        return go_json::vet(log, at, out);
+        return go_vet::vet(log, at, out);
     }
     if text.starts_with("panic: ") || text.starts_with("fatal error: ") {
         return panic(log, at, "", "", out);

@@ -8,6 +8,7 @@ mod gcc;
 mod generic;
 mod go;
 mod go_json;
+mod go_vet;
 mod java;
 mod jest;
 pub(crate) mod log;
