@@ -246,6 +246,18 @@ impl<'a> Sources<'a> {
         if let Some(own) = all.iter().find(of_tests).filter(|_| self.files[from].test) {
             return vec![*own];
         }
+        // Another package of Go gives only what begins with a capital, and by its own name.
+        let seen = |node: &usize| {
+            let beside = self.files[self.nodes[*node].file].path.parent() == self.files[from].path.parent();
+            beside || qualifier.is_some() && word.starts_with(char::is_uppercase)
+        };
+        let of_go: Vec<usize>;
+        let all = if self.files[from].path.extension() == "go" {
+            of_go = all.iter().copied().filter(seen).collect();
+            &of_go
+        } else {
+            all
+        };
         // An interface says what there is; what is run stands elsewhere.
         let does = |node: &usize| !self.nodes[*node].data;
         let run: Vec<usize> = all.iter().copied().filter(does).collect();

@@ -220,3 +220,28 @@ fn failures_may_have_a_cause_each() {
     let found: Vec<_> = found.iter().map(|one| one.owners.clone()).collect();
     assert_eq!(found, [vec!["graph"], vec!["graph"], vec!["graph", "error"]]);
 }
+
+#[test]
+fn a_package_of_go_gives_what_begins_with_a_capital() {
+    let files = [
+        (
+            "store/store.go",
+            "package store\n\nfunc Open() int {\n\treturn number(1)\n}\n\nfunc number(of int) int {\n\treturn of\n}\n",
+        ),
+        (
+            "config/config.go",
+            "package config\n\nfunc number(of int) int {\n\treturn of\n}\n\nfunc Open() int {\n\treturn 1\n}\n",
+        ),
+        (
+            "api/api_test.go",
+            "package api\n\nfunc TestApi(t *testing.T) {\n\tnumber := store.Open()\n\tif number != 1 {\n\t\tt.Fatal(number)\n\t}\n}\n",
+        ),
+    ];
+    let texts: BTreeMap<RelPath, String> =
+        files.iter().map(|(path, text)| (RelPath::parse(path).unwrap(), (*text).to_owned())).collect();
+    let mut owners = Owners::default();
+    owners.claim(RelPath::parse("store/store.go").unwrap(), "store");
+    owners.claim(RelPath::parse("config/config.go").unwrap(), "config");
+    let found = accused(&[&failure("api/api_test.go", 6, "test TestApi failed: 2", &[])], &texts, &owners);
+    assert_eq!(found[0].owners, ["store"], "{found:#?}");
+}
