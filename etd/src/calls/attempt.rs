@@ -69,7 +69,13 @@ pub(super) struct InFlight {
 impl InFlight {
     /// What has been taken so far, as an estimate.
     fn so_far(&self) -> TokenUsage {
-        TokenUsage { input: self.prompt_tokens, cached: 0, output: self.streamed.div_ceil(4), estimated: true }
+        TokenUsage {
+            input: self.prompt_tokens,
+            cached: 0,
+            written: 0,
+            output: self.streamed.div_ceil(4),
+            estimated: true,
+        }
     }
 
     /// We hang up: what was taken is settled and told.
@@ -239,8 +245,8 @@ mod tests {
 
     #[test]
     fn what_a_failure_took() {
-        let so_far = TokenUsage { input: 100, cached: 0, output: 5, estimated: true };
-        let said = TokenUsage { input: 7, cached: 0, output: 1, estimated: false };
+        let so_far = TokenUsage { input: 100, cached: 0, written: 0, output: 5, estimated: true };
+        let said = TokenUsage { input: 7, cached: 0, written: 0, output: 1, estimated: false };
         let none = TokenUsage::default();
         for (kind, status, heard, usage, expected) in [
             (Server, Some(500), false, said, said),

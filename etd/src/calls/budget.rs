@@ -176,7 +176,7 @@ impl Budget {
             Room::None(limit) if state.open == 0 => return Some(Err(limit)),
             Room::Some(_) | Room::None(_) => return None,
         };
-        let most = TokenUsage { input, cached: 0, output: u64::from(granted), estimated: true };
+        let most = TokenUsage { input, cached: 0, written: 0, output: u64::from(granted), estimated: true };
         let amount = Amount::of(&most, price);
         state.reserved = state.reserved.plus(amount);
         state.open += 1;
@@ -260,7 +260,7 @@ mod tests {
     const PRICE: Price = Price { input: 1_000_000, cached: 100_000, output: 10_000_000 };
 
     fn took(input: u64, output: u64) -> TokenUsage {
-        TokenUsage { input, cached: 0, output, estimated: false }
+        TokenUsage { input, cached: 0, written: 0, output, estimated: false }
     }
 
     #[test]

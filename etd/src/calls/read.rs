@@ -133,7 +133,7 @@ mod tests {
 
     #[test]
     fn a_count_that_cannot_be_the_whole_prompt() {
-        let usage = |input, cached, estimated| TokenUsage { input, cached, output: 5, estimated };
+        let usage = |input, cached, estimated| TokenUsage { input, cached, written: 0, output: 5, estimated };
         let openai = ProviderKind::Openai;
         let table = [
             (openai, 40_000, usage(2048, 0, false), true),
@@ -157,7 +157,7 @@ mod tests {
     #[test]
     fn a_model_that_read_more_before_has_a_cache() {
         let read = Read::default();
-        let usage = |input| TokenUsage { input, cached: 0, output: 5, estimated: false };
+        let usage = |input| TokenUsage { input, cached: 0, written: 0, output: 5, estimated: false };
         assert!(!read.drops("p/m", ProviderKind::Openai, None, 40_000, &usage(9000)));
         assert!(!read.drops("p/m", ProviderKind::Openai, None, 40_000, &usage(300)));
         assert!(!read.drops("p/liar", ProviderKind::Openai, None, 40_000, &usage(u64::MAX)));
@@ -172,7 +172,7 @@ mod tests {
 
     #[test]
     fn a_record_tells_it_again() {
-        let usage = TokenUsage { input: 2048, cached: 0, output: 5, estimated: false };
+        let usage = TokenUsage { input: 2048, cached: 0, written: 0, output: 5, estimated: false };
         let attempt = |kind, message: &str| FailedAttempt {
             model: "p/m".to_owned(),
             kind: Some(kind),

@@ -172,7 +172,7 @@ async fn a_cut_stream_is_retried_and_the_text_starts_anew() {
     let record = scene.ask("a", "", "", &notes).await.unwrap();
     assert_eq!(record.text, "hello");
     assert_eq!(*notes.0.lock().unwrap(), ["[pa/a]", "hel", "[pa/a]", "hello"]);
-    let took = TokenUsage { input: HELLO, cached: 0, output: 1, estimated: true };
+    let took = TokenUsage { input: HELLO, cached: 0, written: 0, output: 1, estimated: true };
     assert_eq!(record.failed[0].usage, took);
 }
 
@@ -339,7 +339,7 @@ async fn a_provider_without_usage_is_estimated() {
     let act = Act { end: Ok(TokenUsage::default()), ..says("12345678") };
     let scene = scene(&[("a", &[act])]);
     let record = scene.call("a", "").await.unwrap();
-    assert_eq!(record.usage, TokenUsage { input: HELLO, cached: 0, output: 2, estimated: true });
+    assert_eq!(record.usage, TokenUsage { input: HELLO, cached: 0, written: 0, output: 2, estimated: true });
 }
 
 #[tokio::test(start_paused = true)]

@@ -104,7 +104,7 @@ mod tests {
     use crate::provider::{FailureKind, StopReason};
 
     fn tokens(input: u64, cached: u64, output: u64) -> TokenUsage {
-        TokenUsage { input, cached, output, estimated: false }
+        TokenUsage { input, cached, written: 0, output, estimated: false }
     }
 
     fn failed(model: &str, sent: bool, usage: TokenUsage, cost_micros: Option<u64>) -> FailedAttempt {

@@ -172,7 +172,7 @@ fn usage(usage: Option<&Value>, sink: &mut Sink<'_>) {
     if let Some(input) = count_at(usage, "/input_tokens") {
         let read = count_at(usage, "/cache_read_input_tokens").unwrap_or(0);
         let written = count_at(usage, "/cache_creation_input_tokens").unwrap_or(0);
-        sink.answer.cached = read;
+        (sink.answer.cached, sink.answer.written) = (read, written);
         sink.answer.input = Some(input + read + written);
     }
     sink.answer.output = count_at(usage, "/output_tokens").or(sink.answer.output);
@@ -235,6 +235,7 @@ mod tests {
             thinking: "hm".to_owned(),
             stop: Some(StopReason::Length),
             usage: (Some(21), 18, Some(24)),
+            written: 2,
             done: true,
             trouble: None,
         };
@@ -285,6 +286,6 @@ mod tests {
         assert!(
             matches!(read.trouble, Some(Trouble::Fault(fault)) if fault.kind == FailureKind::Server && fault.status == Some(529))
         );
-        assert_eq!(read.usage, (Some(21), 18, Some(0)));
+        assert_eq!((read.usage, read.written), ((Some(21), 18, Some(0)), 2));
     }
 }

@@ -241,6 +241,7 @@ mod tests {
                 thinking: "hm".to_owned(),
                 stop: Some(StopReason::Length),
                 usage: (Some(12), 4, Some(38)),
+                written: 0,
                 done: true,
                 trouble: None,
             };

@@ -96,6 +96,9 @@ pub struct TokenUsage {
     pub input: u64,
     /// Prompt tokens read from the provider's cache.
     pub cached: u64,
+    /// Prompt tokens written to the provider's cache, where it says so: they cost more than others.
+    #[serde(default)]
+    pub written: u64,
     /// Answer tokens, thinking included.
     pub output: u64,
     /// Whether the provider said nothing and this is an estimate.

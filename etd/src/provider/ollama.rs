@@ -140,6 +140,7 @@ mod tests {
             thinking: "hm".to_owned(),
             stop: Some(StopReason::Length),
             usage: (Some(26), 0, Some(298)),
+            written: 0,
             done: true,
             trouble: None,
         };

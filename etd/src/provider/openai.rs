@@ -208,6 +208,7 @@ mod tests {
             thinking: "hm".to_owned(),
             stop: Some(StopReason::End),
             usage: (Some(24), 5, Some(37)),
+            written: 0,
             done: true,
             trouble: None,
         };

@@ -140,6 +140,7 @@ impl Provider for Recording {
             let usage = TokenUsage {
                 input: prompt_tokens(request),
                 cached: 0,
+                written: 0,
                 output: tokens(step.text.len()),
                 estimated: true,
             };

@@ -165,6 +165,8 @@ pub(crate) struct Answer {
     pub(crate) input: Option<u64>,
     /// Cached prompt tokens, if reported.
     pub(crate) cached: u64,
+    /// Prompt tokens written to the cache, if reported.
+    pub(crate) written: u64,
     /// Answer tokens, if reported.
     pub(crate) output: Option<u64>,
     /// The terminal event came: nothing follows that matters.
@@ -184,6 +186,7 @@ impl Answer {
         TokenUsage {
             input: input.unwrap_or(prompt),
             cached: self.cached.min(input.unwrap_or(prompt)),
+            written: self.written.min(input.unwrap_or(prompt)),
             output: output.unwrap_or(guess.max(self.output.unwrap_or(0))),
             estimated: input.is_none() || output.is_none(),
         }
@@ -343,6 +346,7 @@ pub(crate) mod tests {
         pub(crate) thinking: String,
         pub(crate) stop: Option<StopReason>,
         pub(crate) usage: (Option<u64>, u64, Option<u64>),
+        pub(crate) written: u64,
         pub(crate) done: bool,
         pub(crate) trouble: Option<Trouble>,
     }
@@ -374,7 +378,7 @@ pub(crate) mod tests {
         }
         assert_eq!(answer.text, text);
         let usage = (answer.input, answer.cached, answer.output);
-        Read { text, thinking, stop: answer.stop, usage, done: answer.done, trouble }
+        Read { text, thinking, stop: answer.stop, usage, written: answer.written, done: answer.done, trouble }
     }
 
     /// Reads a body split at every place; all must give the same.
@@ -388,9 +392,15 @@ pub(crate) mod tests {
 
     #[test]
     fn usage_is_the_providers_or_an_estimate() {
-        let answer =
-            |input, output| Answer { text: "12345678".to_owned(), input, output, cached: 3, ..Answer::default() };
-        let usage = |input, output, estimated| TokenUsage { input, cached: 3, output, estimated };
+        let answer = |input, output| Answer {
+            text: "12345678".to_owned(),
+            input,
+            output,
+            cached: 3,
+            written: 2,
+            ..Answer::default()
+        };
+        let usage = |input, output, estimated| TokenUsage { input, cached: 3, written: 2, output, estimated };
         assert_eq!(answer(Some(10), Some(7)).usage(99, true), usage(10, 7, false));
         assert_eq!(answer(None, None).usage(99, true), usage(99, 2, true));
         assert_eq!(answer(Some(0), Some(0)).usage(99, true), usage(99, 2, true));

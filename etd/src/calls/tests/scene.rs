@@ -25,7 +25,7 @@ pub(super) struct Act {
 }
 
 pub(super) fn says(text: &'static str) -> Act {
-    let usage = TokenUsage { input: 10, cached: 0, output: 10, estimated: false };
+    let usage = TokenUsage { input: 10, cached: 0, written: 0, output: 10, estimated: false };
     Act { pieces: vec![text], takes: Duration::from_secs(1), end: Ok(usage), stop: StopReason::End }
 }
 
