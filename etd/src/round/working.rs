@@ -28,6 +28,8 @@ use crate::store::NewEvent;
 
 /// Times that an answer without usable files, and one whose files changed meanwhile, is asked again.
 const RETRIES: u32 = 1;
+/// Further times for one in words alone: it takes little, and all that waits for the part fails without it.
+const WORDS: u32 = 2;
 
 /// Works until every subtask has ended. Subtasks start while the plan still grows; `progress` tells when there may be more.
 pub(super) async fn work(cx: &RoundContext, board: &Board, progress: &watch::Sender<u64>) -> Result<(), Stop> {
@@ -133,7 +135,7 @@ async fn with_its_parts(cx: &RoundContext, board: &Board, subtask: Subtask) -> R
 async fn subtask_to_its_end(cx: &RoundContext, board: &Board, subtask: Subtask) -> Result<(), Stop> {
     let id = subtask.id.clone();
     let mut tries =
-        Tries { unusable: RETRIES, words: RETRIES, conflict: RETRIES, low: cx.spec.settings.guardrail_retries };
+        Tries { unusable: RETRIES, words: WORDS, conflict: RETRIES, low: cx.spec.settings.guardrail_retries };
     let mut attempt = 0;
     let mut retry: Option<(String, String)> = None;
     let mut best: Option<Candidate> = None;
@@ -174,7 +176,7 @@ async fn subtask_to_its_end(cx: &RoundContext, board: &Board, subtask: Subtask) 
         let given = Given { answer: &answer, failed: &resolved.failed, files: &kept.files };
         let lacking = judged(cx, board, &subtask, attempt, &record, given).await?;
         if let Some(Lacking { reason, .. }) = &lacking {
-            // Words alone are cheap, and say nothing of whether it can: one more question is better than a part that is missing.
+            // Words alone are cheap, and say nothing of whether it can: another question is better than a part that is missing.
             let words = answer.files.is_empty() && answer.edits.is_empty() && answer.problems.is_empty();
             let words = words && kept.files.is_empty() && tries.words > 0;
             let again = tries.unusable > 0 || words;

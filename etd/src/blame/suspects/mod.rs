@@ -20,7 +20,7 @@ use crate::relpath::RelPath;
 use crate::source::outline::bodies;
 
 /// Suspects of one failure at most.
-const MOST: usize = 12;
+const MOST: usize = 24;
 /// What a declaration without a body, or a helper of tests, counts beside a function.
 const DATA: f64 = 0.3;
 /// What a helper of tests counts where a test fails though it got what it wanted: what compares them may be wrong.
@@ -96,7 +96,14 @@ pub(super) fn accused(failures: &[&Diagnostic], texts: &BTreeMap<RelPath, String
             close.into_iter().take(ACCUSED).map(str::to_owned).collect()
         })
         .collect();
-    owners.into_iter().zip(found).map(|(owners, suspects)| Accused { owners, suspects }).collect()
+    // Who is asked anyway is told of all that it may have caused: that costs lines, and no call.
+    let asked: BTreeSet<String> = owners.iter().flatten().cloned().collect();
+    let told = owners.into_iter().zip(&by_owner).map(|(mut owners, all)| {
+        let more = all.iter().map(|(owner, _)| owner).filter(|owner| asked.contains(*owner) && !owners.contains(owner));
+        owners.extend(more.cloned().collect::<Vec<_>>());
+        owners
+    });
+    told.zip(found.clone()).map(|(owners, suspects)| Accused { owners, suspects }).collect()
 }
 
 /// The suspects of each failure, the most suspect first; none where no test of the tree is found in it. `texts`: the sources of the tree.

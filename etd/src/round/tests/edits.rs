@@ -62,7 +62,8 @@ fn edits_of_workers_and_fixes_land_however_often_the_daemon_dies() {
 #[test]
 fn what_a_fix_makes_good_is_delivered() {
     let (work_a, _) = WORK.split_once("@@ step work/b").unwrap();
-    let nothing = "@@ step work/b/1\nSoon.\n@@ step work/b/2\nSoon.\n@@ step work/b/3\nSoon.\n";
+    let nothing =
+        "@@ step work/b/1\nSoon.\n@@ step work/b/2\nSoon.\n@@ step work/b/3\nSoon.\n@@ step work/b/4\nSoon.\n";
     let recording = [PLAN, work_a, nothing, FIX, WORDS];
     let whole = Scene::new(&recording, mending());
     assert!(whole.live(usize::MAX, false));
