@@ -113,21 +113,24 @@ fn signals_are_taken_while_nobody_reads() {
     env.et(["session", "spawn", "--work-dir", ".", "--no-iterate", "Write a part"]).run().assert_ok();
     model.wait_for_held("work");
     // Standard output is a pipe that is full.
-    let script = "mkfifo \"$0\"; exec 3<>\"$0\"; head -c 65536 /dev/zero >&3; exec et session attach last --json --from start >&3";
-    let stalled = |name: &str| {
-        let run = env.sh(script).arg(name).spawn();
+    let stalled = |name: &str, command: &str| {
+        let script = "mkfifo \"$0\"; exec 3<>\"$0\"; head -c 65536 /dev/zero >&3; exec et ";
+        let run = env.sh(&format!("{script}{command} >&3")).arg(name).spawn();
         let about = |what| fs::read_to_string(format!("/proc/{}/{what}", run.pid())).unwrap_or_default();
         let writes = || about("syscall").starts_with("1 0x1 ") || about("wchan").contains("pipe_write");
         let is_et = || about("comm").trim() == "et";
         assert!(poll(Duration::from_secs(30), || is_et() && writes()), "it never waits for its reader");
         run
     };
-    for signal in [Signal::SIGTERM, Signal::SIGHUP] {
-        let run = stalled(signal.as_str());
+    for signal in [Signal::SIGTERM, Signal::SIGHUP, Signal::SIGINT] {
+        let run = stalled(signal.as_str(), "session attach last --json --from start");
         run.signal(signal);
         run.wait().assert_code(75).assert_stderr("nobody reads what is printed");
     }
-    let run = stalled("pressed");
+    model.release("work");
+    env.et(["session", "wait", "last"]).run().assert_ok();
+    model.hold("work", Point::Half);
+    let run = stalled("pressed", "run --json -o . 'Write a part'");
     run.signal(Signal::SIGINT);
     assert!(poll(Duration::from_secs(30), || run.stderr().contains("Ctrl-C again leaves at once")));
     run.signal(Signal::SIGINT);

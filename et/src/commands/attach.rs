@@ -17,7 +17,7 @@ pub(super) async fn run(context: &Context, args: &Attach) -> Ended {
     // The name is looked up once, so that `last` stays the same session across reconnects.
     let shown = shown(context, request::session(&args.id)?).await?;
     let session = shown.summary.id;
-    let mut signals = ProcessSignals::new()?;
+    let mut signals = ProcessSignals::new(false)?;
     let showing = Showing { stream: args.stream, ..Showing::default() };
     let (mut view, text) = view(context, session, shown.summary.rounds, showing);
     let what = Watch { session, from, follow: args.follow, text, round: None, interrupted: false };

@@ -83,7 +83,7 @@ pub(super) async fn watch_round(
     showing: Showing,
     opening: &dyn Fn(&Queued) -> String,
 ) -> Ended {
-    let mut signals = ProcessSignals::new()?;
+    let mut signals = ProcessSignals::new(true)?;
     let mut interrupted = false;
     let queued = {
         let queueing = queue(context, request);

@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::process;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -22,27 +22,34 @@ const LAST_WORD: Duration = Duration::from_millis(200);
 /// The signals of this process.
 pub(crate) struct ProcessSignals {
     listeners: Listeners,
-    /// The guard asks whether somebody still takes signals.
     guard: Arc<Guard>,
 }
 
 impl ProcessSignals {
-    /// Takes them over; from now on they no longer end the process. One that isn't taken for a second, because the process waits for a reader
-    /// of its output, is taken by a thread: the first Ctrl-C says so there, a second one ends the process with 130, any other with 75.
+    /// Takes them over; from now on they no longer end the process. One that isn't taken for a second, most likely because the process waits for
+    /// a reader of its output, is taken by a thread. Where Ctrl-C `cancels` a round, the first one says so there, and a second one ends the
+    /// process with 130; any other signal ends it with 75. Dropped, it leaves signals alone.
     ///
     /// # Errors
     /// If the system refuses.
-    pub(crate) fn new() -> Result<Self, Problem> {
+    pub(crate) fn new(cancels: bool) -> Result<Self, Problem> {
         let listeners = Listeners::new()?;
-        let guard = Arc::new(Guard::default());
+        let guard = Arc::new(Guard { cancels, ..Guard::default() });
         let own = Arc::clone(&guard);
-        let runtime =
-            tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| refused(&error))?;
-        thread::Builder::new()
-            .name("signals".to_owned())
-            .spawn(move || runtime.block_on(own.watch()))
-            .map_err(|error| refused(&error))?;
+        let watch = move || {
+            // Without a runtime there is no guard; the process takes its signals itself.
+            if let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() {
+                runtime.block_on(own.watch());
+            }
+        };
+        thread::Builder::new().name("signals".to_owned()).spawn(watch).map_err(|error| refused(&error))?;
         Ok(Self { listeners, guard })
+    }
+}
+
+impl Drop for ProcessSignals {
+    fn drop(&mut self) {
+        self.guard.over.store(true, Ordering::Release);
     }
 }
 
@@ -50,9 +57,12 @@ impl Signals for ProcessSignals {
     async fn next(&mut self) -> Signal {
         loop {
             tokio::select! {
-                signal = self.listeners.next() => return signal,
-                () = self.guard.asked.notified() => {
-                    self.guard.answers.fetch_add(1, Ordering::Relaxed);
+                signal = self.listeners.next() => {
+                    self.guard.taken.fetch_add(1, Ordering::AcqRel);
+                    return signal;
+                }
+                () = self.guard.asks.notified() => {
+                    self.guard.answered.store(self.guard.asked.load(Ordering::Acquire), Ordering::Release);
                 }
             }
         }
@@ -89,37 +99,52 @@ fn refused(error: &std::io::Error) -> Problem {
     Problem::new(exit::SOFTWARE, format!("signals can't be received: {error}"))
 }
 
+/// Asks whether somebody still takes signals.
 #[derive(Default)]
 struct Guard {
-    asked: Notify,
-    answers: AtomicU64,
+    /// Ctrl-C cancels a round, and is pressed again to leave at once.
+    cancels: bool,
+    /// Nobody takes signals any more, nor has to.
+    over: AtomicBool,
+    /// Signals that were taken.
+    taken: AtomicU64,
+    asks: Notify,
+    /// Questions, and the last one that was answered.
+    asked: AtomicU64,
+    answered: AtomicU64,
 }
 
 impl Guard {
     /// Until the process ends, or ends it.
     async fn watch(&self) {
-        // Without its own listeners there is no guard; the process takes its signals itself.
+        // Without its own listeners there is no guard, either.
         let Ok(mut listeners) = Listeners::new() else { return };
         let mut pressed = false;
         loop {
+            let taken = self.taken.load(Ordering::Acquire);
             let signal = listeners.next().await;
-            let before = self.answers.load(Ordering::Relaxed);
-            self.asked.notify_one();
+            let question = self.asked.fetch_add(1, Ordering::AcqRel) + 1;
+            self.asks.notify_one();
             tokio::time::sleep(GRACE).await;
-            if self.answers.load(Ordering::Relaxed) != before {
+            if self.over.load(Ordering::Acquire) {
+                return;
+            }
+            if self.taken.load(Ordering::Acquire) != taken || self.answered.load(Ordering::Acquire) >= question {
                 pressed = false;
                 continue;
             }
             match signal {
-                Signal::Interrupt if !pressed => {
+                Signal::Interrupt if self.cancels && !pressed => {
                     pressed = true;
                     last_word(
-                        "nobody reads what is printed, so the round can't be cancelled from here; Ctrl-C again leaves at once, and `et session kill` ends it",
+                        "Ctrl-C can't be taken up now, perhaps because nobody reads what is printed; Ctrl-C again leaves at once, and `et session kill` ends the round",
                     );
                 }
-                Signal::Interrupt => process::exit(exit::INTERRUPTED.into()),
-                Signal::Leave => {
-                    last_word("left, since nobody reads what is printed; the work goes on: `et session list` shows it");
+                Signal::Interrupt if self.cancels => process::exit(exit::INTERRUPTED.into()),
+                Signal::Interrupt | Signal::Leave => {
+                    last_word(
+                        "left while it waited, perhaps because nobody reads what is printed; the work goes on: `et session list` shows it",
+                    );
                     process::exit(exit::TRY_AGAIN.into());
                 }
             }

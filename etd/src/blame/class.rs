@@ -191,8 +191,22 @@ pub(super) fn missing(diagnostic: &Diagnostic) -> Option<Missing> {
     })
 }
 
-/// The name of a file without its ending.
-pub(super) fn stem(path: &str) -> &str {
+/// Whether a message speaks of something that begins with a capital, its own first word apart: a type, and no package.
+pub(super) fn names_type(diagnostic: &Diagnostic) -> bool {
+    let words = diagnostic.message.split(|c: char| !(c.is_alphanumeric() || c == '_')).filter(|word| !word.is_empty());
+    words.skip(1).any(|word| word.starts_with(char::is_uppercase))
+}
+
+/// What a module is called by its file.
+pub(super) fn module(path: &str) -> &str {
+    let parent = path.rsplit_once('/').map_or("", |(parent, _)| parent);
+    match stem(path) {
+        "mod" | "index" | "__init__" if !parent.is_empty() => stem(parent),
+        stem => stem,
+    }
+}
+
+fn stem(path: &str) -> &str {
     let name = path.rsplit('/').next().unwrap_or(path);
     name.split('.').next().unwrap_or(name)
 }

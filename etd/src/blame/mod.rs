@@ -161,18 +161,17 @@ fn worth_mending(diagnostics: &[Diagnostic]) -> Vec<&Diagnostic> {
         // What isn't found anywhere, and not for want of a file that doesn't parse, is no consequence.
         let of_its_own = |one: &&Diagnostic| {
             syntax.iter().all(|broken| {
-                let stem = broken.file.as_deref().map(class::stem);
-                broken.file != one.file && stem.is_some_and(|stem| !mentions(&one.message, stem))
+                let module = broken.file.as_deref().map(class::module);
+                broken.file != one.file && module.is_some_and(|module| !mentions(&one.message, module))
             })
         };
         return syntax.iter().copied().chain(of(&errors, Class::Imports).filter(of_its_own)).collect();
     }
-    // A name that no import that failed speaks of is missing for another reason.
+    // A name that no import that failed speaks of is missing for another reason, if all of them speak of names: a package may have held it.
     let of_its_own = |one: &Diagnostic| {
         class::missing(one).is_some_and(|missing| {
-            of(&errors, Class::Imports)
-                .filter(|broken| broken.file == one.file)
-                .all(|broken| !mentions(&broken.message, &missing.symbol))
+            let mut broken = of(&errors, Class::Imports).filter(|broken| broken.file == one.file);
+            broken.all(|broken| class::names_type(broken) && !mentions(&broken.message, &missing.symbol))
         })
     };
     let broken: HashSet<&Option<String>> = of(&errors, Class::Imports).map(|diagnostic| &diagnostic.file).collect();

@@ -214,6 +214,25 @@ fn what_is_missing_for_another_reason_does_not_wait() {
         (syntax(), "store/store.go", "file not found for module `reports`", true),
         (syntax(), "store/store.go", "file not found for module `main`", false),
         (syntax(), "main.go", "file not found for module `reports`", false),
+        (
+            diagnostic("store/mod.rs", "expected `;`, found `}`", &[]),
+            "main.go",
+            "unresolved import `crate::store`",
+            false,
+        ),
+        (
+            diagnostic("store/mod.rs", "expected `;`, found `}`", &[]),
+            "main.go",
+            "unresolved import `crate::calendar`",
+            true,
+        ),
+        // The package may have held it.
+        (
+            diagnostic("Main.java", "package com.x.store does not exist", &[]),
+            "Main.java",
+            "cannot find symbol\nsymbol: class Disk\nlocation: class Main",
+            false,
+        ),
         (package(), "Main.java", "cannot find symbol\nsymbol: class Options\nlocation: class Main", false),
         (package(), "Main.java", "cannot find symbol\nsymbol: variable Path\nlocation: class Main", true),
         (package(), "Main.java", "incompatible types: int cannot be converted to String", false),

@@ -260,18 +260,18 @@ impl Place<'_> {
         {
             *program = local.to_string_lossy().into_owned();
         }
+        let until = Instant::now() + timeout;
         let mut run = self.attempt(step, argv.clone(), timeout).await?;
-        let mut left = timeout;
         for retry in &step.retries {
-            if run.success() || !retry.fits(&run.stderr) {
+            let left = until.saturating_duration_since(Instant::now());
+            if run.success() || !retry.fits(&run.stderr) || left.is_zero() {
                 continue;
             }
             argv.retain(|word| !retry.without.contains(word));
             argv.extend(retry.with.iter().cloned());
-            left = left.saturating_sub(Duration::from_millis(run.duration_ms));
             let next = self.attempt(step, argv.clone(), left).await?;
             // Code that doesn't compile is what the first try couldn't even get to: it counts. No dependencies either way doesn't.
-            if next.success() || !retry.fits(&next.stderr) {
+            if next.success() || next.ended != Some(Ended::TimedOut) && !retry.fits(&next.stderr) {
                 run = next;
             }
         }

@@ -178,7 +178,7 @@ async fn subtask_to_its_end(cx: &RoundContext, board: &Board, subtask: Subtask) 
         if let Some(Lacking { reason, .. }) = &lacking {
             // Words alone are cheap, and say nothing of whether it can: another question is better than a part that is missing.
             let words = answer.files.is_empty() && answer.edits.is_empty() && answer.problems.is_empty();
-            let words = words && kept.files.is_empty() && tries.words > 0;
+            let words = words && kept.files.is_empty() && tries.words > 0 && !built_without(cx, &id, attempt + 1)?;
             let again = tries.unusable > 0 || words;
             failed(cx, &id, attempt, reason, again).await?;
             if again {
@@ -267,6 +267,13 @@ async fn subtask_to_its_end(cx: &RoundContext, board: &Board, subtask: Subtask) 
         landing::settle(cx, board, &subtask, candidate, &written).await?;
     }
     late.map_or(Ok(()), |halt| Err(halt.into()))
+}
+
+/// Whether a build is recorded that didn't wait for this attempt: a daemon that tries more often than the one before it changes no tree
+/// behind a build's back.
+fn built_without(cx: &RoundContext, id: &str, attempt: u32) -> Result<bool, Stop> {
+    let built = cx.journal.recorded::<serde_json::Value>("build/1")?.is_some();
+    Ok(built && cx.journal.recorded::<Asked>(&format!("work/{id}/{attempt}"))?.is_none())
 }
 
 struct Tries {

@@ -8,7 +8,8 @@ mod manifest;
 mod tests;
 mod tree;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use proto::diagnostic::{Diagnostic, Related, Severity};
 
@@ -68,7 +69,8 @@ pub fn add_leads(
     // By what the tools say, before anything is added to it.
     let accused = accused(diagnostics, owners, texts);
     let all = Tree { owners, subtasks, contract, texts };
-    let found: Vec<Vec<Related>> = diagnostics.iter().map(|one| all.leads(one, diagnostics)).collect();
+    let misfits = Misfits::new(&all, diagnostics);
+    let found: Vec<Vec<Related>> = diagnostics.iter().map(|one| all.leads(one, diagnostics, &misfits)).collect();
     for (diagnostic, leads) in diagnostics.iter_mut().zip(found) {
         for lead in leads.into_iter().take(MOST) {
             let known = diagnostic.related.iter_mut().find(|place| place.file == lead.file && place.line == lead.line);
@@ -87,17 +89,27 @@ fn fails(diagnostic: &Diagnostic) -> bool {
     diagnostic.severity == Severity::Error && class::class(diagnostic) == Class::Tests
 }
 
+/// Failing tests at most whose causes are looked for.
+const FAILURES: usize = 200;
+
 /// Who may be to blame for each failing test.
 fn accused(diagnostics: &[Diagnostic], owners: &Owners, texts: &BTreeMap<RelPath, String>) -> Vec<Accused> {
-    let failures: Vec<&Diagnostic> = diagnostics.iter().filter(|one| fails(one)).collect();
+    let failures: Vec<&Diagnostic> = diagnostics.iter().filter(|one| fails(one)).take(FAILURES).collect();
     if failures.is_empty() { Vec::new() } else { suspects::accused(&failures, texts, owners) }
 }
 
 /// Adds to each failing test the functions that it may fail because of.
 fn add_suspects(diagnostics: &mut [Diagnostic], accused: Vec<Accused>, owners: &Owners) {
-    for (diagnostic, accused) in diagnostics.iter_mut().filter(|one| fails(one)).zip(accused) {
-        // What the contract says is better known.
-        let known = diagnostic.related.iter().any(|place| place.message.starts_with(LIKELY));
+    // What the contract says is better known.
+    let known = |one: &Diagnostic| one.related.iter().any(|place| place.message.starts_with(LIKELY));
+    let asked: BTreeSet<String> = {
+        let failures = diagnostics.iter().filter(|one| fails(one)).zip(&accused);
+        failures.filter(|(one, _)| !known(one)).flat_map(|(_, accused)| accused.owners.iter().cloned()).collect()
+    };
+    for (diagnostic, mut accused) in diagnostics.iter_mut().filter(|one| fails(one)).zip(accused) {
+        let known = known(diagnostic);
+        // Who is asked anyway is told of all that it may have caused: that costs lines, and no call.
+        accused.owners.extend(accused.weaker.drain(..).filter(|owner| asked.contains(owner)));
         let mut places: Vec<(usize, Related)> = Vec::new();
         for suspect in &accused.suspects {
             let owner = owners.of_file(suspect.file.as_str());
@@ -121,15 +133,54 @@ fn add_suspects(diagnostics: &mut [Diagnostic], accused: Vec<Accused>, owners: &
     }
 }
 
+/// Errors of something that doesn't fit what is called, each with its place and what is called there.
+struct Misfits<'a> {
+    errors: Vec<(&'a Diagnostic, (&'a str, u32), Vec<&'a str>)>,
+    /// What was found out, by symbol and definition.
+    known: RefCell<HashMap<(String, RelPath, u32), bool>>,
+}
+
+impl<'a> Misfits<'a> {
+    fn new(tree: &'a Tree<'_>, all: &'a [Diagnostic]) -> Self {
+        let errors =
+            all.iter().filter(|one| one.severity == Severity::Error && MISFIT.matches(&one.message) && !fails(one));
+        let placed = errors.filter_map(|one| Some((one, (one.file.as_deref()?, one.line?))));
+        let called =
+            |(file, line): (&str, u32)| called(tree.line(file, line)).into_iter().map(|(_, name)| name).collect();
+        let errors = placed.map(|(one, place)| (one, place, called(place))).collect();
+        Self { errors, known: RefCell::default() }
+    }
+
+    /// Whether most calls of a definition don't fit it, and they are many.
+    fn fits_nobody(&self, tree: &Tree<'_>, symbol: &str, path: &RelPath, found: &Found) -> bool {
+        let key = (symbol.to_owned(), path.clone(), found.line);
+        if let Some(known) = self.known.borrow().get(&key) {
+            return *known;
+        }
+        let of_it = self.errors.iter().filter(|(_, _, names)| names.contains(&symbol));
+        let places = of_it.filter(|(one, ..)| shown(one, path, found) != Some(false)).map(|(_, place, _)| *place);
+        let misfits = places.collect::<BTreeSet<(&str, u32)>>().len();
+        let calls = |text: &String| {
+            let lines = text.lines().filter(|line| line.contains(symbol));
+            lines.filter(|line| called(line).iter().any(|(_, name)| *name == symbol)).count()
+        };
+        // One of them is the definition itself.
+        let most = || 2 * misfits > tree.texts.values().map(calls).sum::<usize>().saturating_sub(1);
+        let fits_nobody = misfits >= MANY && most();
+        self.known.borrow_mut().insert(key, fits_nobody);
+        fits_nobody
+    }
+}
+
 impl Tree<'_> {
-    fn leads(&self, diagnostic: &Diagnostic, all: &[Diagnostic]) -> Vec<Related> {
+    fn leads(&self, diagnostic: &Diagnostic, all: &[Diagnostic], misfits: &Misfits<'_>) -> Vec<Related> {
         if diagnostic.severity != Severity::Error || class::is_syntax(diagnostic) {
             return Vec::new();
         }
         let mut out = manifest::leads(self, diagnostic, all);
         out.extend(self.moved_class(diagnostic));
         out.extend(self.caller(diagnostic));
-        out.extend(self.definers(diagnostic, all));
+        out.extend(self.definers(diagnostic, misfits));
         out.extend(self.stray(diagnostic));
         // What is likely comes first, where only some are taken.
         out.sort_by_key(|lead| !lead.message.starts_with(LIKELY));
@@ -137,7 +188,7 @@ impl Tree<'_> {
     }
 
     /// Who defines what a call doesn't fit.
-    fn definers(&self, diagnostic: &Diagnostic, all: &[Diagnostic]) -> Vec<Related> {
+    fn definers(&self, diagnostic: &Diagnostic, misfits: &Misfits<'_>) -> Vec<Related> {
         if !MISFIT.matches(&diagnostic.message) && disagreement(diagnostic).is_none() {
             return Vec::new();
         }
@@ -158,7 +209,7 @@ impl Tree<'_> {
                 let fits = agreed.is_empty() || agreed.iter().any(|one| !one.differs(&found.shape));
                 let message = if !fits {
                     format!("{LIKELY}`{symbol}` is defined otherwise than the contract says")
-                } else if agreed.is_empty() && self.fits_nobody(&symbol, path, found, all) {
+                } else if agreed.is_empty() && misfits.fits_nobody(self, &symbol, path, found) {
                     format!("{LIKELY}`{symbol}` is defined otherwise than everybody calls it")
                 } else {
                     format!("`{symbol}` is defined here")
@@ -167,22 +218,6 @@ impl Tree<'_> {
             }
         }
         out
-    }
-
-    /// Whether most calls of a definition don't fit it, and they are many.
-    fn fits_nobody(&self, symbol: &str, path: &RelPath, found: &Found, all: &[Diagnostic]) -> bool {
-        let calls_it = |line: &str| called(line).iter().any(|(_, name)| *name == symbol);
-        let misfits: BTreeSet<(&str, u32)> = all
-            .iter()
-            .filter(|one| one.severity == Severity::Error && !fails(one) && MISFIT.matches(&one.message))
-            .filter(|one| shown(one, path, found) != Some(false))
-            .filter_map(|one| Some((one.file.as_deref()?, one.line?)))
-            .filter(|(file, line)| calls_it(self.line(file, *line)))
-            .collect();
-        let code = self.texts.iter().filter(|(path, _)| !is_test(path.as_str()));
-        let calls = code.map(|(_, text)| text.lines().filter(|line| calls_it(line)).count()).sum::<usize>();
-        // One of them is the definition itself.
-        misfits.len() >= MANY && 2 * misfits.len() > calls.saturating_sub(1)
     }
 
     /// What is defined twice, in the file that has less to do with it; where the plan says whose it is, that is known.

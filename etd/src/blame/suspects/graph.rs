@@ -8,8 +8,10 @@ use crate::relpath::RelPath;
 use crate::source::imports::{Paths, imports, is_test};
 use crate::source::outline::Body;
 
-/// Declarations that one name may mean; one that means more says nothing.
+/// Things that one name may mean; one that means more says nothing.
 const MEANT: usize = 6;
+/// Declarations of one name that are looked at; one that has more says nothing.
+const WIDE: usize = 200;
 /// Functions that run before each test of their file.
 const BEFORE: [&str; 8] =
     ["setUp", "setUpClass", "setup", "setup_method", "setup_class", "setup_module", "setUpModule", "TestMain"];
@@ -65,6 +67,8 @@ pub(super) struct File<'a> {
     pub(super) layout: Layout,
     /// The lines of its tests that are handed over.
     pub(super) handed: Vec<(usize, usize)>,
+    /// Whether a line is one of those.
+    pub(super) aside: Vec<bool>,
     /// Of a file of tests, what each line names.
     pub(super) line_names: Vec<Vec<usize>>,
     /// The node of what stands in none of its declarations.
@@ -76,9 +80,12 @@ pub(super) struct File<'a> {
 pub(super) struct Sources<'a> {
     pub(super) files: Vec<File<'a>>,
     pub(super) nodes: Vec<Node<'a>>,
-    pub(super) by_name: HashMap<&'a str, Vec<usize>>,
+    by_name: HashMap<&'a str, Vec<usize>>,
+    /// By type, methods that are called without their name being said.
+    implicit: HashMap<&'a str, Vec<usize>>,
     /// Nodes that each node names.
     pub(super) named: Vec<BTreeSet<usize>>,
+    /// Where the program begins.
     pub(super) entries: Vec<usize>,
     /// Functions that look like tests.
     pub(super) tests: BTreeSet<usize>,
@@ -126,6 +133,12 @@ impl<'a> Sources<'a> {
             let test = is_test(path.as_str());
             let layout = if test { Layout::new(code) } else { Layout::default() };
             let (handed, line_names) = (layout.handed_over(), Vec::new());
+            let mut aside = vec![false; lines.len()];
+            for line in handed.iter().flat_map(|(from, to)| *from..=*to) {
+                if let Some(aside) = aside.get_mut(line) {
+                    *aside = true;
+                }
+            }
             files.push(File {
                 path,
                 text: lines,
@@ -135,6 +148,7 @@ impl<'a> Sources<'a> {
                 imports,
                 layout,
                 handed,
+                aside,
                 line_names,
                 top,
                 of_line,
@@ -154,12 +168,22 @@ impl<'a> Sources<'a> {
                 if nodes.get(of).is_some_and(|node| node.top && node.file == index)
                     && let Some(name) = value(code)
                 {
-                    by_name.entry(name).or_default().push(of);
+                    let known = by_name.entry(name).or_default();
+                    // Names that are given again and again stand for one place.
+                    if known.last() != Some(&of) {
+                        known.push(of);
+                    }
                 }
             }
         }
+        let mut implicit: HashMap<&str, Vec<usize>> = HashMap::new();
+        for node in IMPLICIT.iter().filter_map(|name| by_name.get(name)).flatten() {
+            if let Some(within) = nodes[*node].within {
+                implicit.entry(within).or_default().push(*node);
+            }
+        }
         let tests = tests(&files, &nodes);
-        let mut sources = Self { files, nodes, by_name, named: Vec::new(), entries, tests };
+        let mut sources = Self { files, nodes, by_name, implicit, named: Vec::new(), entries, tests };
         for file in 0..sources.files.len() {
             if sources.files[file].test {
                 let names = (0..sources.files[file].of_line.len()).map(|line| sources.line_names(file, line)).collect();
@@ -182,13 +206,16 @@ impl<'a> Sources<'a> {
 
     fn names(&self, node: usize) -> BTreeSet<usize> {
         let file = self.nodes[node].file;
+        let here = &self.files[file];
         // Who hands tests over runs none of them for what fails in another.
-        let runs = |line: &usize| {
-            self.tests.contains(&node) || !self.files[file].handed.iter().any(|(from, to)| (from..=to).contains(&line))
+        let runs = |line: &usize| self.tests.contains(&node) || here.aside.get(*line) != Some(&true);
+        let lines = self.lines(node).filter(runs);
+        let mut named: BTreeSet<usize> = if here.test {
+            lines.filter_map(|line| here.line_names.get(line)).flatten().copied().collect()
+        } else {
+            lines.flat_map(|line| self.line_names(file, line)).collect()
         };
-        let mut named: BTreeSet<usize> =
-            self.lines(node).filter(runs).flat_map(|line| self.line_names(file, line)).collect();
-        let implied: Vec<usize> = named.iter().flat_map(|type_| self.implied(*type_)).collect();
+        let implied: Vec<usize> = named.iter().flat_map(|type_| self.implied(*type_)).copied().collect();
         named.extend(implied);
         named.extend(self.before(node));
         named.remove(&node);
@@ -206,10 +233,8 @@ impl<'a> Sources<'a> {
     }
 
     /// Methods of a type that are called where the type is used.
-    pub(super) fn implied(&self, node: usize) -> Vec<usize> {
-        let name = self.nodes[node].name;
-        let methods = IMPLICIT.iter().filter_map(|method| self.by_name.get(method)).flatten().copied();
-        methods.filter(|method| self.nodes[*method].within == Some(name)).collect()
+    pub(super) fn implied(&self, node: usize) -> &[usize] {
+        self.implicit.get(self.nodes[node].name).map_or(&[], Vec::as_slice)
     }
 
     /// What a line names.
@@ -232,11 +257,13 @@ impl<'a> Sources<'a> {
                 }
             }
         }
+        found.sort_unstable();
+        found.dedup();
         found
     }
 
     fn meant(&self, qualifier: Option<&str>, word: &str, from: usize) -> Vec<usize> {
-        let Some(all) = self.by_name.get(word) else { return Vec::new() };
+        let Some(all) = self.by_name.get(word).filter(|all| all.len() <= WIDE) else { return Vec::new() };
         // What an interface of the tests stands for is in the tests themselves.
         let of_tests = |node: &&usize| {
             let one = &self.nodes[**node];

@@ -49,6 +49,8 @@ pub(super) struct Suspect {
 pub(super) struct Accused {
     /// Owners, the most likely first; those that are much less likely are left out.
     pub(super) owners: Vec<String>,
+    /// Those that are left out, the most likely first.
+    pub(super) weaker: Vec<String>,
     /// Functions, the most suspect first.
     pub(super) suspects: Vec<Suspect>,
 }
@@ -96,14 +98,11 @@ pub(super) fn accused(failures: &[&Diagnostic], texts: &BTreeMap<RelPath, String
             close.into_iter().take(ACCUSED).map(str::to_owned).collect()
         })
         .collect();
-    // Who is asked anyway is told of all that it may have caused: that costs lines, and no call.
-    let asked: BTreeSet<String> = owners.iter().flatten().cloned().collect();
-    let told = owners.into_iter().zip(&by_owner).map(|(mut owners, all)| {
-        let more = all.iter().map(|(owner, _)| owner).filter(|owner| asked.contains(*owner) && !owners.contains(owner));
-        owners.extend(more.cloned().collect::<Vec<_>>());
-        owners
-    });
-    told.zip(found.clone()).map(|(owners, suspects)| Accused { owners, suspects }).collect()
+    let weaker = |owners: &[String], all: &[(String, f64)]| -> Vec<String> {
+        all.iter().map(|(owner, _)| owner).filter(|owner| !owners.contains(owner)).cloned().collect()
+    };
+    let all = owners.into_iter().zip(&by_owner).zip(found);
+    all.map(|((owners, all), suspects)| Accused { weaker: weaker(&owners, all), owners, suspects }).collect()
 }
 
 /// The suspects of each failure, the most suspect first; none where no test of the tree is found in it. `texts`: the sources of the tree.
@@ -113,8 +112,7 @@ fn suspects(failures: &[&Diagnostic], texts: &BTreeMap<RelPath, String>, owners:
     let places: Vec<Vec<(usize, usize)>> = failures.iter().map(|one| sources.places(one)).collect();
     let ways: Vec<HashMap<usize, usize>> =
         failures.iter().zip(&places).map(|(failure, places)| sources.ways(failure, places)).collect();
-    let passing: Vec<HashMap<usize, usize>> = sources.passing(&places.concat());
-    let (failed, passed) = (times(&ways), times(&passing));
+    let (failed, passed) = (times(&ways), sources.passing(&places.concat()));
     let times = |of: &HashMap<usize, usize>, node| of.get(&node).copied().unwrap_or_default() as f64;
     failures
         .iter()
@@ -140,7 +138,6 @@ fn suspects(failures: &[&Diagnostic], texts: &BTreeMap<RelPath, String>, owners:
                     let shared = 1.0 - ALONE * (1.0 - failed / failures.len() as f64);
                     let ochiai = shared * (failed / (failed + passed)).sqrt();
                     let near = 1.0 / (1.0 + 0.15 * *cost as f64);
-                    let said = sources.says(node, &words);
                     let frame =
                         frames.iter().position(|frame| *frame == node).map_or(1.0, |at| 3.0 / (1.0 + at as f64) + 1.0);
                     let kind = match (sources.nodes[node].data, sources.is_test(node)) {
@@ -149,10 +146,17 @@ fn suspects(failures: &[&Diagnostic], texts: &BTreeMap<RelPath, String>, owners:
                         _ => DATA,
                     };
                     let old = if sources.files[sources.nodes[node].file].owned { 1.0 } else { OLD };
-                    (ochiai * near * said * frame * kind * old, node)
+                    (ochiai * near * frame * kind * old, node)
                 })
                 .collect();
-            found.sort_by(|one, two| two.0.total_cmp(&one.0).then(one.1.cmp(&two.1)));
+            let by_score = |one: &(f64, usize), two: &(f64, usize)| two.0.total_cmp(&one.0).then(one.1.cmp(&two.1));
+            found.sort_by(by_score);
+            // What it says doubles a score at most: behind these nobody comes in.
+            found.truncate(4 * MOST);
+            for (score, node) in &mut found {
+                *score *= sources.says(*node, &words);
+            }
+            found.sort_by(by_score);
             found.truncate(MOST);
             found.into_iter().map(|(score, node)| sources.suspect(node, score)).collect()
         })

@@ -9,7 +9,7 @@ use crate::check::diagnostics::pattern::Pattern;
 static HANDED_OVER: Pattern = Pattern::new(
     r#"\w\(\s*["'`][^"'`]*["'`]\s*,.*(?:=>|->|\bfunc\(|\bfunction\b|\|\w*\||\w::\w)|\.Run\([^,]+,\s*func\("#,
 );
-static IMPORTS: Pattern = Pattern::new(r"^(?:import|from|use|package|#include|(?:const|var|let) .*\brequire\()\b");
+static IMPORTS: Pattern = Pattern::new(r"^(?:(?:import|from|use|package|#include)\b|(?:const|var|let) .*\brequire\()");
 
 /// Lines that are looked at before the one that fails.
 const BACK: usize = 400;
@@ -118,6 +118,7 @@ mod tests {
             (js, 3, &[3], &[2, 1]),
             (go, 8, &[8], &[7, 6, 5, 4, 1, 0]),
             ("def test_a():\n    a = b()\n\n    assert a\n    c()\n", 3, &[3], &[1, 0]),
+            ("const { a } = require(\"    \");\ntest(\"\", () => {\n  b();\n});\n", 2, &[2], &[1]),
             ("\n", 0, &[], &[]),
         ];
         for (text, at, statement, before) in table {

@@ -245,3 +245,22 @@ fn a_package_of_go_gives_what_begins_with_a_capital() {
     let found = accused(&[&failure("api/api_test.go", 6, "test TestApi failed: 2", &[])], &texts, &owners);
     assert_eq!(found[0].owners, ["store"], "{found:#?}");
 }
+
+/// Names that are given on every line stand for one place, whatever takes them up: a list of all of them on every line would fill the memory.
+#[test]
+fn a_file_of_tests_may_be_long() {
+    let test = format!(
+        "from app.sums import add\n\ndef test_all():\n    assert add(1, 1) == 2\n\n{}{}",
+        "row = add(row, 1)\n".repeat(10_000),
+        "it(\"adds\", () => { const result = add(row); });\n".repeat(5_000)
+    );
+    let files = [("app/sums.py", "def add(one, two):\n    return one\n".to_owned()), ("tests/test_sums.py", test)];
+    let texts: BTreeMap<RelPath, String> =
+        files.into_iter().map(|(path, text)| (RelPath::parse(path).unwrap(), text)).collect();
+    let mut owners = Owners::default();
+    owners.claim(RelPath::parse("app/sums.py").unwrap(), "sums");
+    let failures: Vec<Diagnostic> =
+        (0..200).map(|_| failure("tests/test_sums.py", 4, "test test_all failed: 1 != 2", &[])).collect();
+    let found = accused(&failures.iter().collect::<Vec<_>>(), &texts, &owners);
+    assert!(found.iter().all(|one| one.owners == ["sums"]));
+}

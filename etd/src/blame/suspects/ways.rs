@@ -8,6 +8,8 @@ use super::graph::Sources;
 
 /// Steps that are followed; twice that of hops from function to function.
 const FAR: usize = 14;
+/// Tests that pass and are followed; more of them tell nothing new.
+const TESTS: usize = 1000;
 
 impl Sources<'_> {
     /// Where a failure stands in tests: file and line, from 0.
@@ -38,24 +40,36 @@ impl Sources<'_> {
         places.iter().map(|(file, line)| self.files[*file].of_line[*line])
     }
 
-    /// What each test reaches that doesn't fail, with the cost of the way. `failing`: places in tests that fail.
-    pub(super) fn passing(&self, failing: &[(usize, usize)]) -> Vec<HashMap<usize, usize>> {
+    /// How many tests reach each function that don't fail. `failing`: places in tests that fail.
+    pub(super) fn passing(&self, failing: &[(usize, usize)]) -> HashMap<usize, usize> {
         let fail: BTreeSet<usize> = self.nodes_of(failing).collect();
-        let whole = self.tests.iter().filter(|test| !fail.contains(test));
-        let mut passing: Vec<HashMap<usize, usize>> =
-            whole.map(|test| self.reach_or_run(self.whole(*test), &BTreeSet::from([*test]))).collect();
+        // What each names, and the function that it stands in.
+        type Named = (Vec<(usize, usize)>, Option<usize>);
+        let mut passing: Vec<Named> = self
+            .tests
+            .iter()
+            .filter(|test| !fail.contains(test))
+            .map(|test| (self.whole(*test), Some(*test)))
+            .collect();
         for (index, file) in self.files.iter().enumerate().filter(|(_, file)| file.test) {
+            let fails: BTreeSet<usize> =
+                failing.iter().filter(|(file, _)| *file == index).map(|(_, line)| *line).collect();
             for (start, end) in file.handed.iter().copied() {
                 let own = file.of_line.get(start).copied();
-                let fails = failing.iter().any(|(file, line)| *file == index && (start..=end).contains(line));
-                if fails || own.is_some_and(|own| self.tests.contains(&own)) {
+                if fails.range(start..=end).next().is_some() || own.is_some_and(|own| self.tests.contains(&own)) {
                     continue;
                 }
-                let named = (start..=end).filter_map(|line| file.line_names.get(line)).flatten().map(|node| (*node, 2));
-                passing.push(self.reach_or_run(named.collect(), &own.into_iter().collect()));
+                let named = (start..=end).filter_map(|line| file.line_names.get(line)).flatten();
+                passing.push((named.map(|node| (*node, 2)).collect(), own));
             }
         }
-        passing
+        let mut times = HashMap::new();
+        for (named, own) in passing.into_iter().take(TESTS) {
+            for node in self.reach_or_run(named, &own.into_iter().collect()).into_keys() {
+                *times.entry(node).or_default() += 1;
+            }
+        }
+        times
     }
 
     /// What a failure may have gone through, with the cost of the way. `places`: where it stands in tests.
@@ -96,7 +110,7 @@ impl Sources<'_> {
                 cost = 2;
             }
         }
-        let implied: Vec<usize> = named.keys().flat_map(|node| self.implied(*node)).collect();
+        let implied: Vec<usize> = named.keys().flat_map(|node| self.implied(*node)).copied().collect();
         named.into_iter().chain(implied.into_iter().map(|node| (node, 2))).collect()
     }
 
