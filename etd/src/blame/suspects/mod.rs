@@ -151,7 +151,7 @@ fn suspects(failures: &[&Diagnostic], texts: &BTreeMap<RelPath, String>, owners:
                 .collect();
             let by_score = |one: &(f64, usize), two: &(f64, usize)| two.0.total_cmp(&one.0).then(one.1.cmp(&two.1));
             found.sort_by(by_score);
-            // What it says doubles a score at most: behind these nobody comes in.
+            // What it says doubles a score at most, so hardly anybody comes in from behind these.
             found.truncate(4 * MOST);
             for (score, node) in &mut found {
                 *score *= sources.says(*node, &words);

@@ -106,6 +106,18 @@ async fn a_second_way_is_tried_for_its_reason_only_and_counts_if_it_comes_furthe
 }
 
 #[tokio::test]
+async fn a_second_way_that_has_no_time_left_replaces_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let offline = Retry { when: vec!["no net".to_owned()], without: Vec::new(), with: vec!["offline".to_owned()] };
+    let step = CheckStep {
+        retries: vec![offline],
+        ..sh(0, StepKind::Build, "[ $0 = offline ] || echo no net >&2; exec sleep 60")
+    };
+    let runs = run_in(dir.path(), vec![step], Duration::from_secs(2)).await;
+    assert_eq!((runs[0].ended, runs[0].stderr.trim()), (Some(Ended::TimedOut), "no net"));
+}
+
+#[tokio::test]
 async fn steps_get_their_dir_and_what_quietens_them_but_the_callers_word_counts() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::create_dir(dir.path().join("sub")).unwrap();
